@@ -1,0 +1,1 @@
+"""Brings bytes in: readers, spiders, the command line. Imports `pipelines`, never the reverse."""

@@ -1,0 +1,1 @@
+"""One stage a file; `pipelines.process` has their order."""
