@@ -27,7 +27,7 @@ _JOINER = re.compile("[\u200c\u200d]+")
 _BLANKS = re.compile(" {2,}")
 _LINES = re.compile(" ?\n[ \n]*")
 _ARABIC_LETTER = re.compile(
-    "[\u0620-\u064a\u066e-\u06d3\u06d5\u06fa-\u06ff\u0750-\u077f\u08a0-\u08c9]"
+    "[\u0620-\u063f\u0641-\u064a\u066e-\u06d3\u06d5\u06fa-\u06ff\u0750-\u077f\u08a0-\u08c9]"
 )
 
 _DIGITS = {0x0660 + n: str(n) for n in range(10)} | {0x06F0 + n: str(n) for n in range(10)}
@@ -49,7 +49,7 @@ _FOLD = {
     **{ord(a): "ك" for a in "کڪگڭ"},
     **{ord(a): b for a, b in zip("پچژڤڨٹڈڑں", "بجزفقتدرن", strict=True)},
 }
-_NOT_WORD = re.compile(r"[^\w]+|_+")
+_NOT_WORD = re.compile(r"[\W_]+")
 #: على (on) and علي (the name) must not become one word: على keeps its last letter.
 _ALA = re.compile(r"(?<!\w)([وفأ]?)على(?!\w)")
 _HELD, _ALEF_MAKSURA = "\ue000", "\u0649"

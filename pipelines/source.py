@@ -21,7 +21,7 @@ class SourceError(Exception):
 def _zone(value: str) -> str:
     try:
         ZoneInfo(value)
-    except (ValueError, OSError) as error:
+    except (KeyError, ValueError, OSError) as error:
         raise ValueError(f"{value!r} is no IANA zone such as Africa/Cairo") from error
     return value
 

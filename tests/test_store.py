@@ -112,16 +112,10 @@ def test_same_pages_again_change_no_row(engine: Engine) -> None:
 
 
 def test_newest_fetch_is_the_article_whatever_the_order(engine: Engine) -> None:
-    fetches = [
-        arrival(said, canonical_url=PAGE, fetched_at=DAYS[day])
-        for day, said in enumerate(("أول نص", "نص ثان", "نص ثالث"))
-    ]
+    fetches = list(zip(("أول نص", "نص ثان", "نص ثالث"), DAYS, strict=False))
     for number, order in enumerate(itertools.permutations(fetches)):
         url = f"{PAGE}/{number}"
-        write(
-            engine,
-            *(arrival(a.result.text, canonical_url=url, fetched_at=a.fetched_at) for a in order),
-        )  # type: ignore[union-attr]
+        write(engine, *(arrival(said, canonical_url=url, fetched_at=at) for said, at in order))
         article = f"SELECT text FROM articles WHERE canonical_url = '{url}'"
         assert rows(engine, article) == [("نص ثالث",)]
         versions = rows(

@@ -1,0 +1,1 @@
+"""One command a file, thin over plain functions. `crawler.cli` gathers them."""

@@ -7,7 +7,7 @@ writers out from its first statement, so reading what is there and then writing 
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -279,7 +279,7 @@ def _read_postgres(url: URL, seconds: float) -> Iterator[Callable[[str], Rows]]:
         )
     except psycopg.Error as error:
         raise DatabaseError(f"{shown(url)}: {' '.join(str(error).split())}") from error
-    with connection:
+    with connection, ExitStack() as cursors:
         connection.read_only = True
         connection.execute("SET TIME ZONE 'UTC'")
         allowed = connection.execute(
@@ -289,7 +289,7 @@ def _read_postgres(url: URL, seconds: float) -> Iterator[Callable[[str], Rows]]:
             connection.execute("SET LOCAL ROLE pg_read_all_data")
 
         def run(query: str) -> Rows:
-            cursor = connection.cursor(name="warraq_sql")
+            cursor = cursors.enter_context(connection.cursor(name="warraq_sql"))
             try:
                 # DECLARE CURSOR takes one SELECT; the driver sends it as a single statement.
                 cursor.execute(query.strip().rstrip(";").encode())
@@ -301,7 +301,8 @@ def _read_postgres(url: URL, seconds: float) -> Iterator[Callable[[str], Rows]]:
         try:
             yield run
         finally:
-            connection.rollback()
+            cursors.close()
+            connection.rollback()  # what a function may have done all the same
 
 
 def _fetch_postgres(cursor: Any) -> Iterator[tuple[Any, ...]]:

@@ -1,0 +1,66 @@
+"""`warraq db`."""
+
+import typer
+
+from crawler.commands import options as o
+
+app = typer.Typer(help="Set up the database and keep it up to date.", no_args_is_help=True)
+
+
+@app.command()
+def upgrade(db: o.Db = None) -> None:
+    """Create the tables, or bring them up to this Warraq's version.
+
+    Example: warraq db upgrade --db postgresql://localhost/warraq
+    """
+    from crawler.show import say
+    from pipelines.db import schema
+    from pipelines.db.engine import open_engine, shown
+
+    engine = open_engine(db, create=True)
+    before = schema.standing(engine)
+    if before.behind:
+        schema.upgrade(engine)
+        say(f"{shown(engine.url)}: from {before.current or 'nothing'} to {before.head}")
+    else:
+        say(f"{shown(engine.url)}: already at {before.head}")
+
+
+@app.command()
+def current(db: o.Db = None, json: o.AsJson = False) -> None:
+    """Tell the database's revision, and the one that this Warraq wants.
+
+    Example: warraq db current
+    """
+    from crawler.show import print_json, print_table
+    from pipelines.db import schema
+    from pipelines.db.engine import open_engine, shown
+
+    engine = open_engine(db)
+    state = schema.standing(engine)
+    told = {"database": shown(engine.url), "revision": state.current, "wanted": state.head}
+    if json:
+        print_json(told)
+    else:
+        print_table(list(told), [list(told.values())])
+
+
+@app.command()
+def check(db: o.Db = None) -> None:
+    """Check that the tables are what this Warraq expects; exit with 3 if not.
+
+    Example: warraq db check
+    """
+    from crawler.show import say
+    from pipelines.db import schema
+    from pipelines.db.engine import DatabaseError, open_engine, shown
+
+    engine = open_engine(db)
+    schema.require(engine)
+    differences = schema.differences(engine)
+    if differences:
+        raise DatabaseError(
+            f"{shown(engine.url)} differs from what this Warraq expects: "
+            + "; ".join(differences[:5])
+        )
+    say(f"{shown(engine.url)}: up to date, all tables as expected")

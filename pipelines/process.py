@@ -1,0 +1,111 @@
+"""The flow of one page: bytes in, one article or one named rejection out.
+
+Pure: no network, no database, no clock. Spider and reader, laptop and cluster call this one
+`process`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipelines.document import Article, Block, BlockKind, RawPage, Rejected, RemovedLine
+from pipelines.rejection import Reject
+from pipelines.source import UNNAMED, Source, host_of
+from pipelines.stages.agency import find_agency
+from pipelines.stages.article import require_article
+from pipelines.stages.choose_date import DateCandidate, choose_dates
+from pipelines.stages.date_lines import read_dateline_date
+from pipelines.stages.decode import decode
+from pipelines.stages.extract import extract
+from pipelines.stages.fingerprint import content_hash, raw_hash
+from pipelines.stages.furniture import Cleaned, remove_furniture
+from pipelines.stages.language import detect_language
+from pipelines.stages.metadata import Line, date_line_candidate, settle
+from pipelines.stages.structured import canonical_url
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What a source's other pages taught: match keys of the lines that it repeats."""
+
+    lines: frozenset[str] = frozenset()
+
+
+#: Lines that mark an article as something else than news; the mark is kept as a flag.
+_MARKS = ("sponsored", "opinion")
+
+
+def process(
+    raw: RawPage, source: Source | None, learned: Learned | None = None
+) -> Article | Rejected:
+    """Turns a page into an article, or says why it is none.
+
+    `source` describes the outlet if it is known: its zone serves times without one, its key
+    names the article's source. Without it the page's own host does, or `files`.
+    """
+    try:
+        return _process(raw, source, learned)
+    except Reject as reject:
+        return Rejected(reject.stage, reject.reason, reject.detail)
+
+
+def _process(raw: RawPage, source: Source | None, learned: Learned | None) -> Article:
+    decoded = decode(raw)
+    page = extract(decoded.text, raw.media_type, raw.url)
+    cleaned = remove_furniture(page.blocks, learned.lines if learned else None)
+    marks = [found.position for found in cleaned.kept if found.field in ("published_at", "author")]
+    head = settle(_kept(page.blocks, cleaned), page, raw.stated, marks)
+    blocks = tuple(block for _, block in head.lines)
+    require_article(
+        blocks, page.structured, is_html=page.is_html, stated_text=raw.stated.title is not None
+    )
+    noted = {found.field: found for found in reversed(cleaned.kept)}  # the first of each field
+    candidates = [*page.structured.dates, *head.dates]
+    if line := noted.get("published_at"):
+        candidates.append(date_line_candidate(page.blocks[line.position].text))
+    if raw.stated.published_at:
+        candidates.append(DateCandidate(raw.stated.published_at, "stated", "published"))
+    lead = next((b.text for b in blocks if b.kind is not BlockKind.HEADING), "")
+    if dateline := read_dateline_date(lead):
+        candidates.append(DateCandidate(dateline.raw, "dateline", "published"))
+    dates = choose_dates(candidates, raw.fetched_at, source.zone if source else None)
+    author = head.author or (noted["author"].value if "author" in noted else None)
+    credits = [page.blocks[found.position] for found in cleaned.kept if found.field == "agency"]
+    agency = find_agency([*blocks, *credits], author)
+    text = "\n".join(block.text for block in blocks)
+    canonical = page.structured.canonical_url or canonical_url([], raw.url)
+    flags = [*decoded.flags, *dates.flags, *(field for field in _MARKS if field in noted)]
+    return Article(
+        source=source.key if source else (canonical and host_of(canonical)) or UNNAMED,
+        path=raw.path,
+        url=raw.url,
+        canonical_url=canonical,
+        title=head.title,
+        title_method=head.title_method,
+        deck=head.deck,
+        blocks=blocks,
+        author=author,
+        agency=",".join(agency.agencies) or None if agency else None,
+        agency_method=agency.kind if agency and agency.agencies else None,
+        place=agency.place if agency else None,
+        section=page.structured.section or (noted["section"].value if "section" in noted else None),
+        site_name=page.structured.site_name,
+        language=detect_language(text),
+        published=dates.published,
+        modified=dates.modified,
+        fetched_at=raw.fetched_at,
+        charset=decoded.charset,
+        content_hash=content_hash(blocks),
+        raw_hash=raw_hash(raw.body),
+        removed=tuple(sorted((*cleaned.removed, *head.removed), key=_position)),
+        flags=tuple(dict.fromkeys(flags)),
+    )
+
+
+def _kept(blocks: Sequence[Block], cleaned: Cleaned) -> list[Line]:
+    """What furniture removal left, each line with its place on the page."""
+    gone = {line.position for line in cleaned.removed}
+    return [(at, block) for at, block in enumerate(blocks) if at not in gone]
+
+
+def _position(line: RemovedLine) -> int:
+    return line.position

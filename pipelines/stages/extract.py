@@ -1,0 +1,194 @@
+"""Text -> blocks and what the page states about itself.
+
+HTML goes through trafilatura; plain text is split at line breaks. Both leave as the same blocks,
+so that every later stage exists once.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import trafilatura
+from lxml import etree, html
+
+from pipelines.arabic import clean_line, match_key
+from pipelines.document import Block, BlockKind, Reason
+from pipelines.rejection import Reject
+from pipelines.stages.head import HeadLine, lines_below_title, until
+from pipelines.stages.structured import NOTHING_STATED, Structured, read_structured
+
+#: libxml2 gives up at this depth and drops what lies deeper.
+_TOO_DEEP = "Excessive depth"
+#: What `repr` of an XML declaration in text would make lxml refuse.
+_XML_DECLARATION = re.compile(r"^\s*<\?xml[^>]{0,200}\?>")
+#: A block this long, or one that ends as sentences do and has this many words, is prose.
+PROSE_CHARACTERS = 120
+PROSE_WORDS = 8
+_SENTENCE_END = (".", "؟", "?", "!", "…", "۔", ":", '"', "”", "»", "'", ")", "؛", "،")
+#: A sub-heading is shorter than this and stands between longer lines.
+_HEADING_WORDS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """`blocks` are all lines that may belong to the article; nothing is removed by name yet."""
+
+    blocks: tuple[Block, ...]
+    structured: Structured
+    is_html: bool
+    head: tuple[HeadLine, ...] = ()
+
+
+def extract(text: str, media_type: str, url: str | None) -> Extracted:
+    """Blocks of a page's text. Raises Reject: too_deep, no_text or not_an_article."""
+    if media_type in ("text/plain", "text/markdown"):
+        return Extracted(tuple(_plain_blocks(text)), NOTHING_STATED, is_html=False)
+    return _extract_html(text, url)
+
+
+def is_prose(text: str) -> bool:
+    """Whether a line reads like a sentence of an article rather than a label or a headline."""
+    if len(text) >= PROSE_CHARACTERS:
+        return True
+    return text.endswith(_SENTENCE_END) and len(text.split()) >= PROSE_WORDS
+
+
+# --- plain text ------------------------------------------------------------------------------
+
+
+def _plain_blocks(text: str) -> Iterator[Block]:
+    lines = [line for raw in text.splitlines() if (line := clean_line(raw))]
+    if not lines:
+        raise Reject("extract", Reason.EMPTY, "the text has only white space")
+    for number, line in enumerate(lines):
+        yield Block(_plain_kind(lines, number), line)
+
+
+def _plain_kind(lines: list[str], number: int) -> BlockKind:
+    line = lines[number]
+    between = 0 < number < len(lines) - 1
+    short = len(line.split()) <= _HEADING_WORDS and not line.endswith((*_SENTENCE_END, "-", "–"))
+    if between and short and is_prose(lines[number - 1]) and is_prose(lines[number + 1]):
+        return BlockKind.HEADING
+    return BlockKind.PARAGRAPH
+
+
+# --- HTML ------------------------------------------------------------------------------------
+
+
+def _extract_html(text: str, url: str | None) -> Extracted:
+    tree = _parse(text)
+    structured = read_structured(tree, url)
+    lines = lines_below_title(tree, [text for text, _ in structured.titles])
+    _mark_line_breaks(tree)
+    _drop_link_lists(tree)
+    document = trafilatura.bare_extraction(
+        tree,
+        url=url,
+        include_comments=False,
+        include_tables=True,
+        deduplicate=False,  # it remembers earlier pages: results would depend on their order
+        with_metadata=False,
+    )
+    body = getattr(document, "body", None)
+    blocks = tuple(_tree_blocks(body)) if body is not None else ()
+    if not blocks:
+        raise Reject("extract", Reason.NO_TEXT, "no paragraph was found in the page")
+    head = tuple(until(lines, {match_key(block.text) for block in blocks if is_prose(block.text)}))
+    return Extracted(blocks, structured, is_html=True, head=head)
+
+
+def _parse(text: str) -> Any:
+    parser = html.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True)
+    try:
+        tree = html.document_fromstring(
+            _XML_DECLARATION.sub("", text).encode("utf-8", "replace"), parser=parser
+        )
+    except etree.ParserError as error:
+        raise Reject("extract", Reason.NO_TEXT, "the page has no markup and no text") from error
+    if any(_TOO_DEEP in entry.message for entry in parser.error_log):
+        raise Reject("extract", Reason.TOO_DEEP, "elements are nested more than 255 deep")
+    return tree
+
+
+def _mark_line_breaks(tree: Any) -> None:
+    """Two <br> part paragraphs on old pages; trafilatura would join them to one line."""
+    for br in tree.iter("br"):
+        br.tail = "\n" + (br.tail or "")
+
+
+def _drop_link_lists(tree: Any) -> None:
+    """Lists that hold nothing but links (menus, tags, related headlines) are no text."""
+    for element in list(tree.iter("ul", "ol")):
+        items = [item for item in element if item.tag == "li"]
+        if len(items) < 2 or element.getparent() is None:
+            continue
+        if all(_is_link_only(item) for item in items):
+            element.drop_tree()
+
+
+def _is_link_only(item: Any) -> bool:
+    linked = sum(len("".join(link.itertext()).strip()) for link in item.iter("a"))
+    return linked > 0 and linked >= 0.9 * len("".join(item.itertext()).strip())
+
+
+_KINDS = {
+    "head": BlockKind.HEADING,
+    "p": BlockKind.PARAGRAPH,
+    "item": BlockKind.LIST,
+    "quote": BlockKind.QUOTE,
+    "code": BlockKind.PARAGRAPH,
+    "row": BlockKind.TABLE,
+}
+
+
+def _tree_blocks(body: Any) -> Iterator[Block]:
+    """trafilatura's tree -> blocks, one a line. A quote's or an item's lines keep its kind."""
+    for kind, text in _pieces(body, BlockKind.PARAGRAPH):
+        for raw in text.split("\n"):
+            line = clean_line(raw)
+            if match_key(line):  # punctuation alone is no line
+                yield Block(kind, line)
+
+
+def _pieces(element: Any, kind: BlockKind) -> Iterator[tuple[BlockKind, str]]:
+    """(kind, text) of an element's own words and of the blocks inside it, in order."""
+    words = [element.text or ""]
+    for child in element:
+        if child.tag == "row":
+            yield from _flush(kind, words)
+            cells = (" ".join("".join(cell.itertext()).split()) for cell in child)
+            yield BlockKind.TABLE, " | ".join(filter(None, cells))
+        elif child.tag in _KINDS or child.tag in ("list", "table", "div"):
+            yield from _flush(kind, words)
+            yield from _pieces(child, _kind_of(child, kind))
+        elif child.tag == "lb":
+            words.append("\n")
+        elif child.tag not in ("graphic",):
+            words.append("".join(_inline(child)))
+        words.append(child.tail or "")
+    yield from _flush(kind, words)
+
+
+def _flush(kind: BlockKind, words: list[str]) -> Iterator[tuple[BlockKind, str]]:
+    text = "".join(words)
+    words.clear()
+    if text.strip():
+        yield kind, text
+
+
+def _kind_of(child: Any, around: BlockKind) -> BlockKind:
+    kind = _KINDS.get(child.tag, around)
+    # A paragraph inside a quote or a list item is still quote or item.
+    return around if kind is BlockKind.PARAGRAPH and around is not BlockKind.HEADING else kind
+
+
+def _inline(element: Any) -> Iterable[str]:
+    yield element.text or ""
+    for child in element:
+        if child.tag == "lb":
+            yield "\n"
+        else:
+            yield from _inline(child)
+        yield child.tail or ""

@@ -1,0 +1,248 @@
+"""Title, deck, author and date lines: from what the page states and from where lines stand.
+
+The lines before the first paragraph of prose are the head. What is title, echo, date line,
+by-line or deck among them leaves the text for its field, and is noted as removed with a rule.
+The title, in this order: stated from outside; a heading that another statement confirms;
+JSON-LD, OpenGraph, a lone heading, the <title> element; the first line of plain text, if it
+reads like a headline.
+"""
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from pipelines.arabic import match_key
+from pipelines.document import Block, BlockKind, RemovedLine, Stated
+from pipelines.stages.choose_date import DateCandidate
+from pipelines.stages.date_lines import read_date_line
+from pipelines.stages.extract import Extracted, is_prose
+from pipelines.stages.furniture import judge_line
+from pipelines.stages.structured import Structured
+
+Line = tuple[int, Block]  # a block and its place on the page
+
+_TITLE_WORDS = 30
+_TITLE_CHARACTERS = 200
+#: Within so many lines from the top a head ends, prose or not.
+_HEAD_LINES = 12
+_DECK_LEAST_WORDS = 6
+_DECK_WORDS = 70
+#: Share of the deck's words that the first paragraph repeats (measured: decks 0.58 and more,
+#: first against second paragraphs below 0.4).
+_DECK_OVERLAP = 0.5
+_SUFFIX = re.compile(r"\s+(?:[-–—|•:]|::|»|«)\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    title: str | None
+    title_method: str | None
+    deck: str | None
+    author: str | None
+    lines: tuple[Line, ...]
+    removed: tuple[RemovedLine, ...]
+    dates: tuple[DateCandidate, ...]
+
+
+def settle(
+    lines: Sequence[Line], page: Extracted, stated: Stated, marks: Collection[int] = ()
+) -> Settled:
+    """Tells the head of an article from its body.
+
+    `lines` hold no furniture any more; `marks` are the places of date lines and by-lines that
+    furniture removal found.
+    """
+    structured, is_html = page.structured, page.is_html
+    title, method = _stated_title(structured, stated)
+    rest = list(lines)
+    removed: list[RemovedLine] = []
+    if title is None and not is_html and rest and _reads_like_title(rest):
+        _, block = rest.pop(0)
+        title, method = block.text, "first_line"
+    elif title is not None and method == "title_element" and rest:
+        title, method = _shortened_by_text(title, rest), method
+    dates: list[DateCandidate] = []
+    keywords = {match_key(word) for word in structured.keywords}
+    titles = {match_key(text) for text, _ in structured.titles}
+    if title is not None:
+        titles |= {match_key(title)}
+    titles.discard("")
+
+    def drop(at: int, rule: str) -> Block:
+        position, block = rest.pop(at)
+        removed.append(RemovedLine(position, block.text, rule))
+        return block
+
+    at = 0
+    while at < min(len(rest), _HEAD_LINES):
+        block = rest[at][1]
+        key = match_key(block.text)
+        if key in titles:
+            drop(at, "title.echo")
+        elif read_date_line(block.text):
+            dates.append(date_line_candidate(block.text))
+            drop(at, "date.line")
+        elif key in keywords and not is_prose(block.text):
+            drop(at, "tags")
+        elif is_prose(block.text) and at > 0:
+            break  # the first line may be a deck, with the date line below it
+        else:
+            at += 1
+    # An echo below its head, and tags after the text, stand between or behind paragraphs.
+    for at in range(len(rest) - 1, -1, -1):
+        block = rest[at][1]
+        key = match_key(block.text)
+        if key in titles and (block.kind is BlockKind.HEADING or len(key.split()) > 3):
+            drop(at, "title.echo")
+        elif block.kind is BlockKind.LIST and key in keywords:
+            drop(at, "tags")
+    above = {*marks, *(line.position for line in removed if line.rule == "date.line")}
+    deck = _marked_deck(page, titles)
+    if deck is not None:
+        key = match_key(deck)
+        for at in range(min(len(rest), _HEAD_LINES) - 1, -1, -1):
+            if match_key(rest[at][1].text) == key:
+                drop(at, "deck")
+    elif title is not None and (at_deck := _deck_place(rest, above)) is not None:
+        deck = drop(at_deck, "deck").text
+    author = None
+    for line in page.head:
+        for part in _PARTS.split(line.text):
+            if read_date_line(part):
+                dates.append(date_line_candidate(part))
+            elif author is None:
+                author = _by_line(part, line.hint)
+    return Settled(
+        title=title,
+        title_method=method,
+        deck=deck,
+        author=stated.author or structured.author or author,
+        lines=tuple(rest),
+        removed=tuple(removed),
+        dates=tuple(dates),
+    )
+
+
+def date_line_candidate(line: str) -> DateCandidate:
+    """A printed date line as a statement: of the change if its label says so."""
+    found = read_date_line(line)
+    modified = found is not None and found.role == "modified"
+    return DateCandidate(line, "date_line", "modified" if modified else "published")
+
+
+# --- title -----------------------------------------------------------------------------------
+
+
+def _stated_title(structured: Structured, stated: Stated) -> tuple[str | None, str | None]:
+    if stated.title:
+        return stated.title, "stated"
+    candidates = [
+        (_without_site(text, structured), where) for text, where in structured.titles if text
+    ]
+    for number, (text, where) in enumerate(candidates):
+        key = match_key(text)
+        others = candidates[:number] + candidates[number + 1 :]
+        # A statement may be cut short or carry the site's name: agreement is a common start.
+        if key and any(match_key(o).startswith(key) for o, w in others if w != where):
+            return text, where
+    for wanted in ("json_ld", "meta", "h1", "title_element"):
+        for text, where in candidates:
+            if where == wanted and match_key(text):
+                return text, where
+    return None, None
+
+
+def _without_site(text: str, structured: Structured) -> str:
+    """A title without " - Name of the site" behind or before it."""
+    site = match_key(structured.site_name or "")
+    parts = _SUFFIX.split(text)
+    if len(parts) < 2 or not site:
+        return text
+    last, first = match_key(parts[-1]), match_key(parts[0])
+    if last == site or (last and (last in site or site in last) and len(last.split()) <= 4):
+        return text[: text.rindex(parts[-1])].rstrip(" -–—|•:»«")
+    if first == site:
+        return text[len(parts[0]) :].lstrip(" -–—|•:»«")
+    return text
+
+
+def _shortened_by_text(title: str, rest: Sequence[Line]) -> str:
+    """<title> often carries more than the title: a line of the head that begins it is enough."""
+    key = match_key(title)
+    for _, block in rest[:_HEAD_LINES]:
+        line = match_key(block.text)
+        if len(line.split()) > 2 and key.startswith(line):
+            return block.text
+    return title
+
+
+def _reads_like_title(rest: Sequence[Line]) -> bool:
+    """Whether plain text begins with a headline: short, not a sentence, and prose follows."""
+    first = rest[0][1].text
+    words = first.split()
+    if len(words) < 2 or len(words) > _TITLE_WORDS or len(first) > _TITLE_CHARACTERS:
+        return False
+    following = [block.text for _, block in rest[1:]]
+    if not following:
+        return False
+    key = match_key(first)
+    if any(match_key(text) == key for text in following[:_HEAD_LINES]):
+        return True
+    if first.endswith((".", "،", ",", "؛", ":", "۔")) or read_date_line(first):
+        return False
+    return any(is_prose(text) and len(text) > len(first) for text in following[:_HEAD_LINES])
+
+
+# --- author ---------------------------------------------------------------------------------
+
+#: What parts by-line and date on one line.
+_PARTS = re.compile(r"\s*[|•·–—]\s*|\s{3,}")
+_NAME_WORDS = 6
+_NAME_CHARACTERS = 60
+
+
+def _by_line(text: str, hint: str | None) -> str | None:
+    """The name in a line that says who wrote it, by its words or by its markup."""
+    verdict = judge_line(text, "top")
+    if verdict.field == "author":
+        return verdict.value
+    named = hint == "author" and verdict.action == "keep" and 1 < len(text.split()) <= _NAME_WORDS
+    if named and len(text) <= _NAME_CHARACTERS and not any(c.isdigit() for c in text):
+        return text
+    return None
+
+
+# --- deck ------------------------------------------------------------------------------------
+
+
+def _marked_deck(page: Extracted, titles: Collection[str]) -> str | None:
+    """The line below the title whose markup calls it a deck, or that is the page's description."""
+    described = match_key(page.structured.description or "")
+    for line in page.head:
+        key = match_key(line.text)
+        words = len(key.split())
+        if words < _DECK_LEAST_WORDS or words > _DECK_WORDS or key in titles:
+            continue
+        if line.hint == "deck" or key == described:
+            return line.text
+    return None
+
+
+def _deck_place(rest: Sequence[Line], above: Collection[int]) -> int | None:
+    """Where the deck stands among the first lines: above a date line or a by-line, or where the
+    first paragraph says the words of the line before it again."""
+    if len(rest) > 2 and len(match_key(rest[0][1].text).split()) >= _DECK_LEAST_WORDS:
+        first, second = rest[0][0], rest[1][0]
+        if any(first < mark < second for mark in above):
+            return 0
+    prose = [at for at, (_, block) in enumerate(rest[:_HEAD_LINES]) if len(block.text) > 40]
+    if len(prose) < 2 or len(rest) < 4 or prose[0] > 1:
+        return None
+    deck, lead = rest[prose[0]][1], rest[prose[1]][1]
+    if prose[1] != prose[0] + 1 or deck.kind not in (BlockKind.PARAGRAPH, BlockKind.HEADING):
+        return None
+    said, again = match_key(deck.text).split(), set(match_key(lead.text).split())
+    if not 5 <= len(said) <= _DECK_WORDS:
+        return None
+    overlap = len(set(said) & again) / len(set(said))
+    return prose[0] if overlap >= _DECK_OVERLAP else None

@@ -1,0 +1,343 @@
+"""What a page states about itself in JSON-LD, OpenGraph, meta tags, microdata and its head.
+
+Nothing is chosen here: `metadata` settles between these statements and what the text shows.
+"""
+
+import html as entities
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+from urllib.parse import urljoin, urlsplit
+
+from courlan import clean_url
+from lxml import etree
+
+from pipelines.arabic import clean_line
+from pipelines.source import host_of
+from pipelines.stages.choose_date import DateCandidate, Role, date_of_url
+
+#: JSON-LD of one page beyond this is not read (characters); real ones have some 10,000.
+_JSON_LD_LIMIT = 500_000
+_JSON_LD_NODES = 2_000
+_VALUE_LIMIT = 1_000
+
+_ARTICLE_TYPES = frozenset(
+    {
+        "AnalysisNewsArticle",
+        "Article",
+        "AskPublicNewsArticle",
+        "BackgroundNewsArticle",
+        "BlogPosting",
+        "LiveBlogPosting",
+        "NewsArticle",
+        "OpinionNewsArticle",
+        "ReportageNewsArticle",
+        "ReviewNewsArticle",
+        "ScholarlyArticle",
+        "SocialMediaPosting",
+        "TechArticle",
+    }
+)
+_LISTING_TYPES = frozenset(["CollectionPage", "SearchResultsPage", "ItemList"])
+
+
+@dataclass(frozen=True, slots=True)
+class Structured:
+    """Every field None or empty if the page does not state it. Titles and dates: (text, where)."""
+
+    titles: tuple[tuple[str, str], ...] = ()
+    description: str | None = None
+    author: str | None = None
+    section: str | None = None
+    site_name: str | None = None
+    language: str | None = None
+    canonical_url: str | None = None
+    keywords: frozenset[str] = frozenset()
+    dates: tuple[DateCandidate, ...] = ()
+    types: frozenset[str] = frozenset()
+
+    @property
+    def says_article(self) -> bool:
+        return bool(self.types & _ARTICLE_TYPES) or "og:article" in self.types
+
+    @property
+    def says_listing(self) -> bool:
+        return bool(self.types & _LISTING_TYPES) and not self.says_article
+
+
+NOTHING_STATED = Structured()
+
+
+def read_structured(tree: Any, url: str | None) -> Structured:
+    """Reads a parsed page. `url` is where it was fetched from, if that is known."""
+    meta = _meta(tree)
+    nodes = list(_json_ld(tree))
+    article = next((n for n in nodes if _types(n) & _ARTICLE_TYPES), {})
+    types = {kind for node in nodes for kind in _types(node)}
+    if meta.get("og:type"):
+        types.add(f"og:{meta['og:type'].lower()}")
+    return Structured(
+        titles=tuple(_titles(tree, meta, article)),
+        description=_first(
+            _text(article.get("description")), meta.get("og:description"), meta.get("description")
+        ),
+        author=_first(_names(article.get("author")), _meta_author(meta), _microdata_author(tree)),
+        section=_first(
+            _text(article.get("articleSection")), meta.get("article:section"), meta.get("section")
+        ),
+        site_name=_first(
+            meta.get("og:site_name"),
+            _names(article.get("publisher")),
+            meta.get("application-name"),
+        ),
+        language=_language(tree, meta, article),
+        canonical_url=canonical_url(_stated_urls(tree, meta, article), url),
+        keywords=frozenset(_keywords(meta, article)),
+        dates=tuple(_dates(tree, meta, article, url)),
+        types=frozenset(types),
+    )
+
+
+def canonical_url(stated: list[str], url: str | None) -> str | None:
+    """The page's one URL: as it states it if that is on the same site, else the one fetched.
+
+    A stated front page is no article's URL: some sites state it on every page, and all their
+    articles would become one.
+    """
+    for candidate in stated:
+        absolute = _absolute(candidate, url)
+        if absolute is None or urlsplit(absolute).path in ("", "/"):
+            continue
+        if url is None or _same_site(absolute, url):
+            return absolute
+    return _absolute(url, None) if url else None
+
+
+def _absolute(stated: str, base: str | None) -> str | None:
+    try:
+        joined = urljoin(base, stated) if base else stated
+        cleaned = clean_url(joined.split("#")[0])
+    except ValueError:
+        return None
+    if not cleaned or urlsplit(cleaned).scheme not in ("http", "https"):
+        return None
+    return cleaned
+
+
+def _same_site(one: str, other: str) -> bool:
+    a, b = host_of(one), host_of(other)
+    if a is None or b is None:
+        return False
+    return a == b or a.endswith(f".{b}") or b.endswith(f".{a}")
+
+
+# --- tags ------------------------------------------------------------------------------------
+
+
+def _xpath(expression: str) -> Callable[[Any], list[Any]]:
+    """A compiled expression that selects elements or attributes."""
+    return cast("Callable[[Any], list[Any]]", etree.XPath(expression))
+
+
+_META = _xpath("//meta[@content]")
+_H1 = _xpath("//h1")
+_CANONICAL = _xpath("//link[translate(@rel,'CANONIL','canonil')='canonical']/@href")
+_TIME = _xpath("//article//time[@datetime]|//main//time[@datetime]|//time[@datetime]")
+_ITEMPROP_DATE = _xpath(
+    "//*[@itemprop='datePublished' or @itemprop='dateModified'][@content or @datetime]"
+)
+_ITEMPROP_AUTHOR = _xpath("//*[@itemprop='author']")
+_JSON_LD = _xpath("//script[translate(@type,'JSONLD','jsonld')='application/ld+json']")
+
+
+def _meta(tree: Any) -> dict[str, str]:
+    """name or property (lower case) -> content; the first one counts."""
+    found: dict[str, str] = {}
+    for element in _META(tree):
+        name = element.get("property") or element.get("name") or element.get("itemprop")
+        content = _short(element.get("content"))
+        if name and content:
+            found.setdefault(name.strip().lower(), content)
+    return found
+
+
+def _titles(
+    tree: Any, meta: Mapping[str, str], article: Mapping[str, Any]
+) -> Iterator[tuple[str, str]]:
+    headings = [clean_line("".join(h1.itertext())) for h1 in _H1(tree)]
+    headings = [heading for heading in headings if heading]
+    if len(headings) == 1:
+        yield _short(headings[0]) or "", "h1"
+    stated = _first(_text(article.get("headline")), _text(article.get("name")))
+    if stated:
+        yield stated, "json_ld"
+    for name in ("og:title", "twitter:title", "title"):
+        if meta.get(name):
+            yield meta[name], "meta"
+    title = _short(clean_line(tree.findtext(".//title") or ""))
+    if title:
+        yield title, "title_element"
+    for heading in headings if len(headings) > 1 else ():
+        yield _short(heading) or "", "h1"
+
+
+def _meta_author(meta: Mapping[str, str]) -> str | None:
+    for name in ("author", "article:author", "byl", "dc.creator", "parsely-author"):
+        value = meta.get(name)
+        if value and not value.startswith(("http://", "https://", "@")):
+            return value
+    return None
+
+
+def _microdata_author(tree: Any) -> str | None:
+    for element in _ITEMPROP_AUTHOR(tree)[:3]:
+        text = element.get("content") or "".join(element.itertext())
+        value = _short(clean_line(text))
+        if value and len(value) <= 80:
+            return value
+    return None
+
+
+def _language(tree: Any, meta: Mapping[str, str], article: Mapping[str, Any]) -> str | None:
+    stated = _first(
+        tree.get("lang"),
+        tree.get("xml:lang"),
+        _text(article.get("inLanguage")),
+        meta.get("og:locale"),
+    )
+    code = re.match(r"[A-Za-z]{2,3}(?=[-_]|$)", stated or "")
+    return code.group().lower() if code else None
+
+
+def _stated_urls(tree: Any, meta: Mapping[str, str], article: Mapping[str, Any]) -> list[str]:
+    entity = article.get("mainEntityOfPage")
+    stated = [
+        *_CANONICAL(tree)[:2],
+        meta.get("og:url"),
+        _text(entity.get("@id")) if isinstance(entity, dict) else _text(entity),
+        _text(article.get("url")),
+    ]
+    return [str(value) for value in stated if value]
+
+
+def _keywords(meta: Mapping[str, str], article: Mapping[str, Any]) -> Iterator[str]:
+    stated = article.get("keywords")
+    listed = stated if isinstance(stated, list) else [stated]
+    for value in [*listed, meta.get("keywords"), meta.get("news_keywords")]:
+        if isinstance(value, str):
+            for word in re.split("[,،;|]", value[:_VALUE_LIMIT]):
+                if clean_line(word):
+                    yield clean_line(word)
+
+
+def _dates(
+    tree: Any, meta: Mapping[str, str], article: Mapping[str, Any], url: str | None
+) -> Iterator[DateCandidate]:
+    for key, role in _ITEM_DATES.items():
+        if stated := _text(article.get(key)):
+            yield DateCandidate(stated, "json_ld", role)
+    for name, role in _META_DATES.items():
+        if name in meta:
+            yield DateCandidate(meta[name], "meta", role)
+    for element in _ITEMPROP_DATE(tree)[:4]:
+        role = _ITEM_DATES[element.get("itemprop")]
+        stated = _short(element.get("content") or element.get("datetime"))
+        if stated:
+            yield DateCandidate(stated, "microdata", role)
+    times = _TIME(tree)
+    # Several different times belong to a list of stories, not to this one.
+    stated_times = {_short(element.get("datetime")) for element in times}
+    if len(stated_times) == 1 and (stated := stated_times.pop()):
+        yield DateCandidate(stated, "time_element", "published")
+    if url and (stated := date_of_url(url)):
+        yield DateCandidate(stated, "url", "published")
+
+
+_ITEM_DATES: dict[str, Role] = {"datePublished": "published", "dateModified": "modified"}
+_META_DATES: dict[str, Role] = {
+    "article:published_time": "published",
+    "og:article:published_time": "published",
+    "datepublished": "published",
+    "article.published": "published",
+    "publishdate": "published",
+    "publish-date": "published",
+    "pubdate": "published",
+    "publication_date": "published",
+    "dc.date.issued": "published",
+    "dcterms.issued": "published",
+    "dcterms.created": "published",
+    "dc.date": "published",
+    "sailthru.date": "published",
+    "parsely-pub-date": "published",
+    "cxenseparse:recs:publishtime": "published",
+    "article:modified_time": "modified",
+    "og:updated_time": "modified",
+    "datemodified": "modified",
+    "last-modified": "modified",
+    "dcterms.modified": "modified",
+}
+
+
+# --- JSON-LD ---------------------------------------------------------------------------------
+
+
+def _json_ld(tree: Any) -> Iterator[dict[str, Any]]:
+    """All objects of all JSON-LD scripts, nearest the top first. Bounded in size and number."""
+    left = _JSON_LD_LIMIT
+    nodes = _JSON_LD_NODES
+    for script in _JSON_LD(tree):
+        source = (script.text or "").strip()
+        left -= len(source)
+        if left < 0:
+            return
+        queue: list[Any] = [_loads(source)]
+        while queue and nodes:
+            value = queue.pop(0)
+            nodes -= 1
+            if isinstance(value, list):
+                queue[:0] = value[:nodes]
+            elif isinstance(value, dict):
+                yield value
+                queue += [v for v in value.values() if isinstance(v, dict | list)]
+
+
+def _loads(source: str) -> Any:
+    source = source.removeprefix("<!--").removesuffix("-->").strip().rstrip(";")
+    try:
+        return json.loads(source, strict=False)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _types(node: Mapping[str, Any]) -> set[str]:
+    stated = node.get("@type")
+    listed = stated if isinstance(stated, list) else [stated]
+    return {str(kind).rsplit("/", 1)[-1] for kind in listed if kind}
+
+
+def _names(value: Any) -> str | None:
+    """Name or names of a person or organisation, joined by "، "; None if there are too many."""
+    listed = value if isinstance(value, list) else [value]
+    names = [_text(v.get("name")) if isinstance(v, dict) else _text(v) for v in listed[:8]]
+    found = [n for n in dict.fromkeys(names) if n and not n.startswith(("http://", "https://"))]
+    return "، ".join(found) or None
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, list) and value:
+        value = value[0]
+    return _short(value) if isinstance(value, str) else None
+
+
+def _short(value: str | None) -> str | None:
+    """One clean line of a stated value; entities that were escaped twice are resolved."""
+    if not value:
+        return None
+    value = value[:_VALUE_LIMIT]
+    return clean_line(entities.unescape(value) if "&" in value else value) or None
+
+
+def _first(*values: str | None) -> str | None:
+    return next((value for value in values if value), None)

@@ -1,0 +1,130 @@
+"""A replay that is killed at any point and started again ends as one that was left alone."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from sqlalchemy import Engine, text
+
+from pipelines.db import schema
+from pipelines.db.engine import open_engine, read, write
+from tests.benchmarks.pages import headline, paragraphs
+from tests.conftest import ROOT
+
+KILLS = 20
+DOCUMENTS = 240
+#: Small batches, so that a kill falls into and between many transactions.
+BATCH = 10
+
+
+@pytest.fixture(scope="module")
+def documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Articles with and without a URL, copies, versions of one URL, and lines that are broken."""
+    rng = random.Random(7)
+    file = tmp_path_factory.mktemp("kill") / "documents.jsonl"
+    with file.open("w", encoding="utf-8") as out:
+        for number in range(DOCUMENTS):
+            body = "\n".join(paragraphs(rng)[:3])
+            row: dict[str, Any] = {"title": headline(rng), "text": body, "source": "daily"}
+            if number % 3:
+                row["url"] = f"https://daily.example/n/{number % 150}"
+                row["fetched_at"] = f"2024-05-{1 + number % 28:02}T10:00:00Z"
+            elif number % 2:
+                row["text"] = "\n".join(paragraphs(random.Random(number % 20))[:3])
+            out.write(json.dumps(row, ensure_ascii=False) + "\n")
+            if number % 50 == 0:
+                out.write("{broken\n")
+    return file
+
+
+def start(documents: Path, database: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "crawler.cli", "replay", str(documents), "--db", database]
+    return subprocess.Popen(
+        [*command, "--batch", str(BATCH), "--json"],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+
+
+def finish(process: subprocess.Popen[bytes]) -> None:
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors.decode()
+
+
+def contents(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:
+    """All but numbers and the clock of the run."""
+    queries = {
+        "articles": "SELECT identity, path, url, title, text, content_hash, record_hash, raw_hash, "
+        "fetched_at FROM articles ORDER BY identity",
+        "versions": "SELECT a.identity, v.number, v.title, v.text, v.content_hash FROM "
+        "article_versions v JOIN articles a ON a.id = v.article_id ORDER BY 1, 2",
+        "removed": "SELECT a.identity, r.position, r.text, r.rule FROM removed_lines r "
+        "JOIN articles a ON a.id = r.article_id ORDER BY 1, 2",
+        "sources": "SELECT key, ad_hoc FROM sources ORDER BY key",
+    }
+    with read(engine) as connection:
+        return {name: list(map(tuple, connection.execute(text(q)))) for name, q in queries.items()}
+
+
+def empty(engine: Engine) -> None:
+    tables = ("ledger", "removed_lines", "article_versions", "articles", "sources", "runs")
+    with write(engine) as connection:
+        for table in tables:
+            connection.execute(text(f"DELETE FROM {table}"))
+
+
+def test_kill_at_random_points(documents: Path, database: str) -> None:
+    engine = open_engine(database, create=True)
+    schema.upgrade(engine)
+    began = time.monotonic()
+    finish(start(documents, database))
+    whole = time.monotonic() - began
+    undisturbed = contents(engine)
+    assert len(undisturbed["articles"]) > 100 and undisturbed["versions"]
+    rng = random.Random(os.urandom(8))
+    partial = 0
+    for _ in range(KILLS):
+        empty(engine)
+        process = start(documents, database)
+        time.sleep(rng.uniform(0.2, 1.0) * whole)
+        workers = (
+            psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+        )
+        process.send_signal(signal.SIGKILL)
+        process.communicate(timeout=60)
+        survived = len(contents(engine)["articles"])
+        partial += 0 < survived < len(undisturbed["articles"])
+        finish(start(documents, database))
+        assert contents(engine) == undisturbed
+        _, alive = psutil.wait_procs(workers, timeout=10)
+        assert not alive, "workers outlive a killed replay"
+    engine.dispose()
+    assert partial, "no kill fell between the first and the last article: the test shows nothing"
+
+
+def test_interrupted_run_says_so_and_keeps_its_work(documents: Path, database: str) -> None:
+    engine = open_engine(database, create=True)
+    schema.upgrade(engine)
+    process = start(documents, database)
+    for _ in range(600):
+        with read(engine) as connection:
+            if connection.execute(text("SELECT count(*) FROM articles")).scalar_one():
+                break
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=60)
+    with read(engine) as connection:
+        status = connection.execute(text("SELECT status FROM runs")).scalar_one()
+    if process.returncode:  # it may have ended by itself before the signal came
+        assert (process.returncode, status) == (130, "interrupted")
+        assert b"what was stored stays" in said
+    engine.dispose()
