@@ -4,11 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from crawler.readers import ReadOptions
+from pipelines.errors import UsageError
 from pipelines.source import Source, load_sources
-
-
-class UsageError(Exception):
-    """Raised for a wrong command line; the message says what is wrong. Exit code 2."""
 
 
 def read_options(

@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +20,7 @@ from pipelines.db.store import (
     write_batch,
 )
 from pipelines.document import REASONS, Article, Reason, Rejected, Unreadable
+from pipelines.errors import DatabaseError
 from pipelines.source import UNNAMED, Source
 from pipelines.stages.fingerprint import raw_hash
 
@@ -84,20 +86,19 @@ def replay(
     """
     began = time.monotonic()
     summary = Summary(run=start_run(engine, command))
-    status = "failed"
     try:
         for batch in _batches(results(pages, sources, limits), batch_size):
             written = write_batch(engine, summary.run, batch, sources)
             _add(summary, batch, written, sources)
             summary.seconds = time.monotonic() - began
             notice(summary)
-        status = "done"
-    except KeyboardInterrupt:
-        status = "interrupted"
+    except BaseException as error:
+        status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+        with suppress(DatabaseError):  # what went wrong first is what must be told
+            finish_run(engine, summary.run, status, summary.counts)
         raise
-    finally:
-        summary.seconds = time.monotonic() - began
-        finish_run(engine, summary.run, status, summary.counts)
+    finish_run(engine, summary.run, "done", summary.counts)
+    summary.seconds = time.monotonic() - began
     return summary
 
 

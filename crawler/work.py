@@ -5,7 +5,6 @@ pebble's pool was picked over the standard one, which neither stops a task that 
 interpreter nor survives a worker's crash.
 """
 
-import multiprocessing
 import os
 import traceback
 from collections import deque
@@ -16,6 +15,7 @@ from typing import Any
 
 from pebble import ProcessExpired, ProcessPool
 
+from crawler.forking import worker_context
 from pipelines.document import Article, RawPage, Reason, Rejected, Unreadable
 from pipelines.source import Source, find_source
 
@@ -50,7 +50,7 @@ def results(
     """Each page with its result, in the order of the pages. Reads only a few pages ahead."""
     pool = ProcessPool(
         max_workers=limits.processes,
-        context=_context(),
+        context=worker_context(),
         initializer=_start_worker,
         initargs=[dict(sources), limits.memory],
     )
@@ -115,15 +115,6 @@ def _outcomes(
         for page in pages
         for result in _outcomes(pool, [page], _schedule(pool, [page], limits), limits)
     ]
-
-
-def _context() -> multiprocessing.context.BaseContext:
-    """Workers are forked from a clean server that has loaded the stages once."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["pipelines.process"])
-    return context
 
 
 # --- inside a worker ---------------------------------------------------------------------------

@@ -7,15 +7,11 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from pipelines.errors import SourceError
 
 #: Documents that nobody names a source for, and whose page names no site.
 UNNAMED = "files"
-
-
-class SourceError(Exception):
-    """Raised when a source file can't be used; the message names file, line and field."""
 
 
 def _zone(value: str) -> str:
@@ -66,6 +62,10 @@ def load_sources(folder: Path) -> dict[str, Source]:
 
 def load_source(file: Path, key: str) -> Source:
     """One source file. Raises SourceError naming file, line and field."""
+    # Loaded here: worker processes know sources, but never read their files.
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
     try:
         stated = YAML(typ="rt").load(file.read_text(encoding="utf-8"))
     except MarkedYAMLError as error:

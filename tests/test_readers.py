@@ -906,6 +906,11 @@ def test_digests_are_checked(tmp_path: Path) -> None:
         assert [result for _, result in addresses(found)] == [result, "page"], fields
 
 
+def test_a_status_line_without_its_protocol(tmp_path: Path) -> None:
+    plain = response(b"<p>x</p>").replace(b"HTTP/1.1 200 OK", b"200 OK         ")
+    assert page(warc_of(tmp_path, plain)).body == b"<p>x</p>"
+
+
 def test_http_that_contradicts_its_record(tmp_path: Path) -> None:
     short = response(b"<p>x</p>").replace(b"Content-Length: 8", b"Content-Length: 9")
     assert bad(warc_of(tmp_path, packed(short))).reason is Reason.BAD_RECORD

@@ -4,8 +4,9 @@ import pytest
 from sqlalchemy import Engine, inspect, text
 
 from pipelines.db import schema
-from pipelines.db.engine import DatabaseError, open_engine, write
+from pipelines.db.engine import open_engine, write
 from pipelines.db.models import Base
+from pipelines.errors import DatabaseError
 from tests.conftest import run_warraq
 
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.source import Source, SourceError, find_source, host_of, load_sources
+from pipelines.errors import SourceError
+from pipelines.source import Source, find_source, host_of, load_sources
 
 
 def put(folder: Path, name: str, text: str) -> Path:

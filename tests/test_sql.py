@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import Engine
 
 from pipelines.db import schema
-from pipelines.db.engine import QueryError, open_engine, read_only
+from pipelines.db.engine import open_engine, read_only
+from pipelines.errors import QueryError
 from tests.conftest import run_warraq
 from tests.test_store import arrival, rows, write
 

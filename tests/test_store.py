@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from pipelines.db.engine import DatabaseError, open_engine, read
+from pipelines.db.engine import open_engine, read
 from pipelines.db.store import Arrival, Outcome, finish_run, start_run, write_batch
 from pipelines.document import (
     Article,
@@ -23,6 +23,7 @@ from pipelines.document import (
     RemovedLine,
     Unreadable,
 )
+from pipelines.errors import DatabaseError
 from pipelines.source import Source
 from pipelines.stages.fingerprint import content_hash
 

@@ -3,11 +3,13 @@
 import typer
 
 from crawler.commands import options as o
+from crawler.commands.guard import guarded
 
 app = typer.Typer(help="Set up the database and keep it up to date.", no_args_is_help=True)
 
 
 @app.command()
+@guarded
 def upgrade(db: o.Db = None) -> None:
     """Create the tables, or bring them up to this Warraq's version.
 
@@ -27,6 +29,7 @@ def upgrade(db: o.Db = None) -> None:
 
 
 @app.command()
+@guarded
 def current(db: o.Db = None, json: o.AsJson = False) -> None:
     """Tell the database's revision, and the one that this Warraq wants.
 
@@ -46,6 +49,7 @@ def current(db: o.Db = None, json: o.AsJson = False) -> None:
 
 
 @app.command()
+@guarded
 def check(db: o.Db = None) -> None:
     """Check that the tables are what this Warraq expects; exit with 3 if not.
 
@@ -53,7 +57,8 @@ def check(db: o.Db = None) -> None:
     """
     from crawler.show import say
     from pipelines.db import schema
-    from pipelines.db.engine import DatabaseError, open_engine, shown
+    from pipelines.db.engine import open_engine, shown
+    from pipelines.errors import DatabaseError
 
     engine = open_engine(db)
     schema.require(engine)

@@ -25,6 +25,9 @@ def extract(
 
     Example: warraq extract page.html | jq .title
     """
+    from crawler.forking import start_forking
+
+    start_forking()
     from crawler.inputs import read_options, sources_of
     from crawler.readers import read
     from crawler.replay import extract_row, is_broken

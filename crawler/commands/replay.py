@@ -35,6 +35,9 @@ def replay(
 
     Example: warraq replay seeds/documents
     """
+    from crawler.forking import start_forking
+
+    start_forking()
     from crawler.inputs import read_options, sources_of
     from crawler.readers import read, size_of
     from crawler.replay import is_broken

@@ -16,13 +16,14 @@ from urllib.parse import urlsplit
 
 from crawler.readers.options import ReadOptions
 from pipelines.document import Stated
+from pipelines.errors import UsageError
 from pipelines.stages.decode import known_charset
 
 NAMES = ("manifest.csv", "manifest.jsonl")
 COLUMNS = ("source", "url", "fetched_at", "charset", "title", "author", "published_at")
 
 
-class ManifestError(Exception):
+class ManifestError(UsageError):
     """Raised when a manifest can't be understood: `path`, `line` (from 1; 0: all), `message`."""
 
     def __init__(self, path: str, line: int, message: str) -> None:

@@ -96,8 +96,8 @@ def _named(path: str) -> Iterator[Found | Unreadable]:
         yield Found(path, format_of(path), None)
     elif not stat.S_ISREG(status.st_mode):
         yield _special(path, status.st_mode)
-    elif (form := format_of(path)) is not None:
-        yield Found(path, form, status.st_size)
+    elif (form := format_of(path)) is not None or path.startswith("/dev/"):
+        yield Found(path, form, status.st_size)  # /dev/stdin, /dev/fd/3: a file without its name
     else:
         ending = os.path.splitext(path)[1] or "no ending"
         detail = f"{ending}: give it one of {', '.join(_FORMATS)}, each also with .gz"

@@ -15,16 +15,14 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
+from pipelines.errors import DatabaseError, QueryError
+
 DEFAULT_URL = "sqlite:///data/warraq.db"
 #: Two writers wait for each other this long before one gives up.
 LOCK_SECONDS = 60
 #: Any number that no other program on the same PostgreSQL database uses for its own lock.
 _WRITE_LOCK = 0x7761727261
 _READING = "warraq_reading"
-
-
-class DatabaseError(Exception):
-    """Raised when the database can't be used; its message says what to do. Exit code 3."""
 
 
 def database_url(given: str | None) -> URL:
@@ -198,10 +196,6 @@ def read_only(given: str | None, seconds: float) -> Iterator[Callable[[str], "Ro
         yield from _read_sqlite(Path(str(url.database)), seconds)
     else:
         yield from _read_postgres(url, seconds)
-
-
-class QueryError(Exception):
-    """Raised when the database refuses a query: wrong SQL, or one that would write."""
 
 
 class Rows:

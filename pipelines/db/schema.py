@@ -11,8 +11,9 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, inspect
 
-from pipelines.db.engine import DatabaseError, read, shown, usable, write
+from pipelines.db.engine import read, shown, usable, write
 from pipelines.db.models import Base
+from pipelines.errors import DatabaseError
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,10 @@ _STAFF_LINK = frozenset(k[0] for k in _keys(_WORDS["staff_link"]))
 _UNABLE = frozenset(k[0] for k in _keys(_WORDS["unable"]))
 _UNABLE_NOT = frozenset(k[0] for k in _keys(_WORDS["unable_not"]))
 _TOLD = frozenset(k[0] for k in _keys(_WORDS["told"]))
+_INTERVIEW = frozenset(k[0] for k in _keys(_WORDS["interview"]))
+_SIGNATURES = {
+    match_key(words): row["id"] for row in _DATA["agency"] for words in row.get("signature", ())
+}
 _OWN = frozenset(k[0] for k in _keys(_WORDS["own"]))
 _CITE = frozenset(k[-1] for k in _keys(_WORDS["cite"]))
 _CITE_AS = frozenset(k[0] for k in _keys(_WORDS["cite_as"]))
@@ -413,11 +417,16 @@ def _read_dateline(text: str) -> Agency | None:
         set_off = next(
             (u.kind for u in reversed(head_units) if u.kind not in ("quote", "dot")), "nothing"
         )
+    stopped = bool(after) and (
+        after[0].kind == "dot" or "\n" in line[inner[-1].end : after[0].start]
+    )
     after = _without_dots(after)
     level = min(u.level for u in inner if u.kind == "agency")
     ends = not after
-    delimited = ends or (
-        after[0].kind in ("dash", "colon", "slash") and not _tight(line, units, after)
+    delimited = (
+        ends
+        or (stopped and bool(head_units))
+        or (after[0].kind in ("dash", "colon", "slash") and not _tight(line, units, after))
     )
     head = _read_head(line, head_units)
     if head is None:
@@ -571,6 +580,10 @@ def _is_list(units: Sequence[_Unit], *, strict: bool = False) -> bool:
 
 def _read_end(text: str) -> Agency | None:
     line = text[-_HEAD_CHARS:]
+    key = match_key(line)
+    for words, agency in _SIGNATURES.items():
+        if words in key and any(word in key for word in ("تحرير", "اعداد", "تغطيه")):
+            return Agency("credit", (agency,), raw=line, method="credit")
     units = _units(line)
     while units and units[-1].kind in ("dot", "quote", "other", "dash", "slash"):
         units.pop()
@@ -653,10 +666,10 @@ def _read_body(text: str) -> Agency | None:
             strong.append(agency)
         elif any(w in _CITE_AS or _bare(w) in _CITE_AS for w in near):
             cited.append(agency)
-        elif to or any(w in _TOLD for w in window[-4:]) or any(w in _OWN for w in window[-2:]):
+        elif to or _told(window):
             weak.append(agency)
-        elif any(w in _CITE or _bare(w) in _CITE for w in near) or (
-            end < len(words) and words[end] in _CITE_AFTER
+        elif any(w in _CITE or _bare(w) in _CITE for w in near) or any(
+            w in _CITE_AFTER for w in words[end : end + 2]
         ):
             cited.append(agency)
         i = end
@@ -668,6 +681,27 @@ def _read_body(text: str) -> Agency | None:
         if ids:
             read: Kind = "citation" if kind == "citation" else "self_reference"
             return Agency(read, tuple(dict.fromkeys(ids)), method=method)
+    return None
+
+
+def _told(window: Sequence[str]) -> bool:
+    """ "أبلغ مسؤول", "اطلعت عليها", "في مقابلة مع": the name that follows is who was told."""
+    return (
+        any(w in _TOLD for w in window[-4:])
+        or any(w in _OWN for w in window[-2:])
+        or (
+            window[-1:] == ["مع"]
+            and any(_bare(w).removeprefix("ال") in _INTERVIEW for w in window[-3:])
+        )
+    )
+
+
+def _read_headline(text: str) -> Agency | None:
+    """ "رويترز: ..." at the start is how a headline cites."""
+    units = _units(text[:_HEAD_CHARS])
+    kinds = [unit.kind for unit in units[:3]]
+    if len(kinds) == 3 and kinds[:2] == ["agency", "colon"] and units[0].level == _NAME:
+        return Agency("citation", _ids(units[:1]), method="citation")
     return None
 
 
@@ -736,7 +770,7 @@ def read_agency(text: str, where: str) -> Agency | None:
         return _read_author(text)
     if where == "start":
         found = _read_label(text) or _read_dateline(text)
-        return found or _read_body(text)
+        return found or _read_body(text) or _read_headline(text)
     if where == "end":
         last = text[-4 * _HEAD_CHARS :].rsplit("\n", 1)[-1].strip()
         return _read_label(last) or _read_end(last) or _read_body(text)

@@ -12,7 +12,7 @@ from pipelines.stages.date_tokens import QUIET_SIGNS, InconclusiveError, Token, 
 CALENDARS = ("gregorian", "hijri", "solar")
 _YEARS = {"gregorian": (1800, 2100), "hijri": (1343, 1500), "solar": (1244, 1472)}
 _SEPARATORS = frozenset("/-.\\_")
-_LEAP_SOLAR = frozenset((1, 5, 9, 13, 17, 21, 26, 30))  # of 33 years; exact from 1244 to 1472
+_LEAP_SOLAR = frozenset((1, 5, 9, 13, 17, 22, 26, 30))  # of 33 years; exact from 1244 to 1472
 
 
 @dataclass(slots=True)

@@ -27,7 +27,7 @@ _NOTHING: Kinds = {}
 _TOKEN = re.compile(r"[0-9]+|[^\W\d_]+|[^\s]")
 _ENTITY = re.compile(r"&(?:amp;){0,3}(#?[0-9A-Za-z]{1,8};)")
 #: Between the words of a phrase: "هـ.ش", "a.m.", "aujourd'hui".
-_INSIDE = frozenset(".'’‏")
+_INSIDE = frozenset(".'’")
 
 
 @dataclass(slots=True)

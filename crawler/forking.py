@@ -1,0 +1,21 @@
+"""Where worker processes come from. Loads nothing else, so that a command can begin with it."""
+
+import multiprocessing
+import multiprocessing.forkserver
+from multiprocessing.context import BaseContext
+
+
+def worker_context() -> BaseContext:
+    """Workers are forked from a clean server that has loaded the stages once."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["pipelines.process"])
+    return context
+
+
+def start_forking() -> None:
+    """Starts that server now: it loads the stages while this process loads what it needs."""
+    if "forkserver" in multiprocessing.get_all_start_methods():
+        worker_context()
+        multiprocessing.forkserver.ensure_running()
