@@ -68,7 +68,7 @@ def print_table(
         for at, cell in enumerate(row):
             numbers[at] = numbers[at] and _is_number(cell)
             arabic[at] += has_arabic(cell)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for at, column in enumerate(columns):
         right = numbers[at] or arabic[at] * 2 > len(body)
         table.add_column(Text(printable(column)), justify="right" if right else "left")
@@ -79,7 +79,7 @@ def print_table(
         # Piped output keeps every cell whole: no terminal's width cuts it.
         console.width = max(80, table.__rich_measure__(console, _wide(console)).maximum)
     if title:
-        console.print(Text(title))
+        console.print(Text(f"\n{title}"))
     console.print(table)
 
 

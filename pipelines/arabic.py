@@ -6,6 +6,7 @@ spellings for hashing, near-duplicates, search and phrase tables, and is never s
 
 import re
 import unicodedata
+from functools import lru_cache
 
 #: Stored beside every key. A change of `match_key` is a new version; stored keys are rebuilt.
 KEY_VERSION = 1
@@ -49,6 +50,10 @@ _FOLD = {
     **{ord(a): "ك" for a in "کڪگڭ"},
     **{ord(a): b for a, b in zip("پچژڤڨٹڈڑں", "بجزفقتدرن", strict=True)},
 }
+_ODD = re.compile(f"[{re.escape(''.join(map(chr, _CLEAN)))}]")
+_DROPPED = re.compile(f"[{re.escape(''.join(map(chr, _DROP)))}]")
+#: A longer run of letters is no word and not worth remembering.
+_LONG_WORD = 40
 _NOT_WORD = re.compile(r"[\W_]+")
 #: على (on) and علي (the name) must not become one word: على keeps its last letter.
 _ALA = re.compile(r"(?<!\w)([وفأ]?)على(?!\w)")
@@ -62,7 +67,9 @@ def clean(text: str) -> str:
     forms and digits stay as printed. Runs of blank lines become one line break.
     """
     text = _SHAPES.sub(lambda m: unicodedata.normalize("NFKC", m.group()), text)
-    text = unicodedata.normalize("NFC", text).translate(_CLEAN)
+    text = unicodedata.normalize("NFC", text)
+    if _ODD.search(text):  # most lines have nothing to clean: looking is faster than translating
+        text = text.translate(_CLEAN)
     if "\u200c" in text or "\u200d" in text:
         text = _JOINER.sub(lambda m: m.group()[0] if _between_letters(m) else "", text)
     return _LINES.sub("\n", _BLANKS.sub(" ", text)).strip()
@@ -85,11 +92,23 @@ def match_key(text: str) -> str:
     (but not in على), ta marbuta, Persian, Urdu and Kurdish letters, digits. Punctuation parts
     words. A lone hamza stays: dropping it makes different words equal.
     """
-    text = unicodedata.normalize("NFKC", text).translate(_DROP)
+    text = unicodedata.normalize("NFKC", text)
+    if _DROPPED.search(text):
+        text = text.translate(_DROP)
     if "على" in text:
         text = _ALA.sub(rf"\1عل{_HELD}", text)
     text = text.translate(_FOLD).replace(_HELD, _ALEF_MAKSURA)
     return _NOT_WORD.sub(" ", text.casefold()).strip()
+
+
+def word_key(word: str) -> str:
+    """`match_key` of one word of a sentence: pages repeat words, so answers are remembered."""
+    return _word_key(word) if len(word) <= _LONG_WORD else match_key(word)
+
+
+@lru_cache(maxsize=1 << 15)
+def _word_key(word: str) -> str:
+    return match_key(word)
 
 
 def has_arabic(text: str) -> bool:

@@ -44,8 +44,8 @@ def sessions() -> list[tuple[str, str]]:
 def test_readme_shows_what_is_printed(command: str, shown: str, samples_db: str) -> None:
     done = run_warraq(shlex.split(command)[1:], WARRAQ_DB=samples_db)
     assert done.returncode == 0, done.stderr.decode()
-    printed = [line.rstrip() for line in done.stdout.decode().strip("\n").splitlines()]
-    assert [line[4:].rstrip() for line in shown.strip("\n").splitlines()] == printed
+    printed = [line.rstrip() for line in done.stdout.decode().splitlines()]
+    assert [line[4:].rstrip() for line in shown.rstrip("\n").splitlines()] == printed
 
 
 def test_readme_queries_run_on_both_databases(database: str) -> None:

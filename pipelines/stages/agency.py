@@ -13,7 +13,7 @@ from importlib.resources import files
 from itertools import product
 from typing import Any, Literal, NamedTuple
 
-from pipelines.arabic import match_key
+from pipelines.arabic import match_key, word_key
 from pipelines.document import Block, BlockKind
 
 Kind = Literal["dateline", "credit", "self_reference", "citation", "none"]
@@ -93,6 +93,9 @@ AGENCY_NAMES = frozenset(
     key for found in _NAMES.values() for key, _agency, level in found if level != _COMMON
 )
 _BEFORE = sorted(_keys(_WORDS["before"]), key=len, reverse=True)
+_BEFORE_BY_FIRST = {
+    first: [k for k in _BEFORE if k[0] == first] for first in {k[0] for k in _BEFORE}
+}
 _AFTER = frozenset(k[0] for k in _keys(_WORDS["after"]))
 _CREDIT = _keys(_WORDS["credit"])
 _CREDIT_BARE = _keys(_WORDS["credit_bare"])
@@ -165,7 +168,7 @@ def _tokens(line: str) -> list[_Unit]:
     units = []
     for match in _TOKEN.finditer(line):
         text = match.group()
-        key = match_key(text)
+        key = word_key(text)
         if key:
             units.append(_Unit("word", key, *match.span()))
         else:
@@ -193,7 +196,7 @@ def _name_at(tokens: Sequence[_Unit], i: int, first: str) -> tuple[int, str, int
 
 def _after_agency_word(tokens: Sequence[_Unit], i: int) -> tuple[int, tuple[int, str, int] | None]:
     """A name after "وكالة", "وكالة أنباء" ... at token i, with where it starts."""
-    for before in _BEFORE:
+    for before in _BEFORE_BY_FIRST.get(tokens[i].key, ()):
         start = i + len(before)
         if tuple(t.key for t in tokens[i:start]) != before:
             continue

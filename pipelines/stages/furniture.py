@@ -14,7 +14,7 @@ from enum import StrEnum
 from importlib.resources import files
 from typing import Any, NamedTuple
 
-from pipelines.arabic import match_key
+from pipelines.arabic import match_key, word_key
 from pipelines.document import Block, BlockKind, RemovedLine
 from pipelines.stages.agency import AGENCY_NAMES, OUTLET_NAMES, read_agency
 
@@ -98,7 +98,7 @@ def _tokens(line: str) -> list[_Token]:
         start, end = match.span()
         kind = match.lastgroup
         if kind == "word":
-            key = match_key(match.group())
+            key = word_key(match.group())
             if not key:  # a lone tatweel is a dash
                 key = _COLON
         else:
