@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pipelines.arabic import clean_line, match_key
 
-Hint = Literal["deck", "author", "date"]
+Hint = Literal["deck", "intro", "author", "date"]
 
 #: A head that goes on for longer is none.
 _LINES = 40
@@ -26,8 +26,16 @@ _HINTS: tuple[tuple[Hint, re.Pattern[str]], ...] = (
     (
         "deck",
         re.compile(
-            r"(?:^|[\s_-])(?:deck|dek|standfirst|sub-?(?:title|head(?:line)?|heading)|summary|"
-            r"excerpt|intro|sapo|chapeau|kicker-text|lead-?text|brief|teaser)(?:$|[\s_-])",
+            r"(?:^|[\s_-])(?:deck|dek|standfirst|sub-?(?:title|head(?:line)?|heading)|"
+            r"sapo|chapeau)(?:$|[\s_-])",
+            re.I,
+        ),
+    ),
+    (
+        "intro",
+        re.compile(
+            r"(?:^|[\s_-])(?:summary|excerpt|intro(?:text|duction)?|lead-?(?:text)?|lede|brief|"
+            r"teaser|announce-?text)(?:$|[\s_-])",
             re.I,
         ),
     ),
@@ -56,13 +64,10 @@ def lines_below_title(tree: Any, titles: Sequence[str]) -> list[HeadLine]:
 
 
 def until(lines: Iterable[HeadLine], stop: set[str]) -> Iterator[HeadLine]:
-    """The lines before the first one that stands in the text, by match key; that one with a hint
-    of a deck is still of the head."""
+    """The lines before the first one that stands in the text, by match key; one that its markup
+    calls a deck is still of the head."""
     for line in lines:
-        if match_key(line.text) in stop:
-            if line.hint == "deck":
-                yield line
-                continue
+        if match_key(line.text) in stop and line.hint not in ("deck", "intro"):
             return
         yield line
 

@@ -20,6 +20,8 @@ from pipelines.stages.furniture import judge_line
 from pipelines.stages.structured import Structured
 
 Line = tuple[int, Block]  # a block and its place on the page
+#: The place of a line that stands above the extracted ones.
+_ABOVE = -1
 
 _TITLE_WORDS = 30
 _TITLE_CHARACTERS = 200
@@ -97,7 +99,11 @@ def settle(
         elif block.kind is BlockKind.LIST and key in keywords:
             drop(at, "tags")
     above = {*marks, *(line.position for line in removed if line.rule == "date.line")}
-    deck = _marked_deck(page, titles)
+    shown = {match_key(block.text) for _, block in rest}
+    lead = next((block.text for _, block in rest if is_prose(block.text)), "")
+    deck = _marked_deck(page, titles, lead)
+    if deck is None and (missed := _missed_lead(page, titles, shown)):
+        rest.insert(0, (_ABOVE, Block(BlockKind.PARAGRAPH, missed)))
     if deck is not None:
         key = match_key(deck)
         for at in range(min(len(rest), _HEAD_LINES) - 1, -1, -1):
@@ -116,7 +122,7 @@ def settle(
         title=title,
         title_method=method,
         deck=deck,
-        author=stated.author or structured.author or author,
+        author=stated.author or _without_site_name(structured) or author,
         lines=tuple(rest),
         removed=tuple(removed),
         dates=tuple(dates),
@@ -136,8 +142,12 @@ def date_line_candidate(line: str) -> DateCandidate:
 def _stated_title(structured: Structured, stated: Stated) -> tuple[str | None, str | None]:
     if stated.title:
         return stated.title, "stated"
+    site = match_key(structured.site_name or "")
     candidates = [
-        (_without_site(text, structured), where) for text, where in structured.titles if text
+        (title, where)
+        for text, where in structured.titles
+        # Some pages give every title tag the name of the site.
+        if (title := _without_site(text, structured)) and match_key(title) != site
     ]
     for number, (text, where) in enumerate(candidates):
         key = match_key(text)
@@ -203,27 +213,59 @@ _NAME_CHARACTERS = 60
 
 def _by_line(text: str, hint: str | None) -> str | None:
     """The name in a line that says who wrote it, by its words or by its markup."""
-    verdict = judge_line(text, "top")
+    first, _, rest = text.partition(" ")
+    named = text if ":" in text or len(rest.split()) > _NAME_WORDS else f"{first}: {rest}"
+    verdict = judge_line(named, "top")  # "كتبت سلمى حداد" stands for "كتبت: سلمى حداد" here
     if verdict.field == "author":
         return verdict.value
-    named = hint == "author" and verdict.action == "keep" and 1 < len(text.split()) <= _NAME_WORDS
-    if named and len(text) <= _NAME_CHARACTERS and not any(c.isdigit() for c in text):
+    marked = hint == "author" and verdict.action == "keep" and 1 < len(text.split()) <= _NAME_WORDS
+    if (
+        marked
+        and "://" not in text
+        and len(text) <= _NAME_CHARACTERS
+        and not any(c.isdigit() for c in text)
+    ):
         return text
     return None
+
+
+def _without_site_name(structured: Structured) -> str | None:
+    """The stated author; of "outlet - slogan of the outlet" only the outlet."""
+    author = structured.author
+    parts = _SUFFIX.split(author) if author else []
+    if len(parts) > 1 and match_key(parts[0]) == match_key(structured.site_name or ""):
+        return parts[0]
+    return author
 
 
 # --- deck ------------------------------------------------------------------------------------
 
 
-def _marked_deck(page: Extracted, titles: Collection[str]) -> str | None:
-    """The line below the title whose markup calls it a deck, or that is the page's description."""
+def _marked_deck(page: Extracted, titles: Collection[str], lead: str) -> str | None:
+    """The line below the title that its markup calls a deck.
+
+    Words such as "intro" or "summary" stand for a deck on some sites and for the first paragraph
+    on others: there the first paragraph must say its words again.
+    """
+    for line in page.head:
+        words = match_key(line.text).split()
+        if not _DECK_LEAST_WORDS <= len(words) <= _DECK_WORDS or " ".join(words) in titles:
+            continue
+        if line.hint == "deck" or (line.hint == "intro" and _says_again(words, lead)):
+            return line.text
+    return None
+
+
+def _missed_lead(page: Extracted, titles: Collection[str], shown: Collection[str]) -> str | None:
+    """The first paragraph, where extraction took it for furniture: the line below the title that
+    the page's own description repeats, or that its markup calls the introduction."""
     described = match_key(page.structured.description or "")
     for line in page.head:
         key = match_key(line.text)
-        words = len(key.split())
-        if words < _DECK_LEAST_WORDS or words > _DECK_WORDS or key in titles:
+        if len(key.split()) < _DECK_LEAST_WORDS or key in titles or key in shown:
             continue
-        if line.hint == "deck" or key == described:
+        is_described = bool(described) and (key.startswith(described) or described.startswith(key))
+        if (is_described or line.hint == "intro") and judge_line(line.text, "top").action == "keep":
             return line.text
     return None
 
@@ -241,8 +283,13 @@ def _deck_place(rest: Sequence[Line], above: Collection[int]) -> int | None:
     deck, lead = rest[prose[0]][1], rest[prose[1]][1]
     if prose[1] != prose[0] + 1 or deck.kind not in (BlockKind.PARAGRAPH, BlockKind.HEADING):
         return None
-    said, again = match_key(deck.text).split(), set(match_key(lead.text).split())
+    said = match_key(deck.text).split()
     if not 5 <= len(said) <= _DECK_WORDS:
         return None
-    overlap = len(set(said) & again) / len(set(said))
-    return prose[0] if overlap >= _DECK_OVERLAP else None
+    return prose[0] if _says_again(said, lead.text) else None
+
+
+def _says_again(words: Sequence[str], text: str) -> bool:
+    """Whether a text repeats most of the words."""
+    said = set(words)
+    return len(said & set(match_key(text).split())) >= _DECK_OVERLAP * len(said)

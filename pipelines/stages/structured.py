@@ -17,6 +17,7 @@ from lxml import etree
 from pipelines.arabic import clean_line
 from pipelines.source import host_of
 from pipelines.stages.choose_date import DateCandidate, Role, date_of_url
+from pipelines.stages.dates import read_date
 
 #: JSON-LD of one page beyond this is not read (characters); real ones have some 10,000.
 _JSON_LD_LIMIT = 500_000
@@ -148,6 +149,7 @@ _TIME = _xpath("//article//time[@datetime]|//main//time[@datetime]|//time[@datet
 _ITEMPROP_DATE = _xpath(
     "//*[@itemprop='datePublished' or @itemprop='dateModified'][@content or @datetime]"
 )
+_ITEMPROP_NAME = _xpath(".//*[@itemprop='name']")
 _ITEMPROP_AUTHOR = _xpath("//*[@itemprop='author']")
 _JSON_LD = _xpath("//script[translate(@type,'JSONLD','jsonld')='application/ld+json']")
 
@@ -193,9 +195,11 @@ def _meta_author(meta: Mapping[str, str]) -> str | None:
 
 def _microdata_author(tree: Any) -> str | None:
     for element in _ITEMPROP_AUTHOR(tree)[:3]:
-        text = element.get("content") or "".join(element.itertext())
+        # An author that is an object of its own has its name in a property of its own.
+        named = _ITEMPROP_NAME(element) or [element]
+        text = named[0].get("content") or "".join(named[0].itertext())
         value = _short(clean_line(text))
-        if value and len(value) <= 80:
+        if value and len(value) <= 80 and "://" not in value:
             return value
     return None
 
@@ -248,11 +252,22 @@ def _dates(
             yield DateCandidate(stated, "microdata", role)
     times = _TIME(tree)
     # Several different times belong to a list of stories, not to this one.
-    stated_times = {_short(element.get("datetime")) for element in times}
+    stated_times = {_time_of(element) for element in times}
     if len(stated_times) == 1 and (stated := stated_times.pop()):
         yield DateCandidate(stated, "time_element", "published")
     if url and (stated := date_of_url(url)):
         yield DateCandidate(stated, "url", "published")
+
+
+def _time_of(element: Any) -> str | None:
+    """What a <time> element says. Where its attribute names another day than its text does, the
+    text is what the outlet shows its readers; the attribute was left from a template."""
+    stated, shown = _short(element.get("datetime")), _short("".join(element.itertext()))
+    if stated and shown:
+        one, other = read_date(stated), read_date(shown)
+        if one and other and one.iso[:10] != other.iso[:10] and len(other.iso) >= len("2020-09-27"):
+            return shown
+    return stated
 
 
 _ITEM_DATES: dict[str, Role] = {"datePublished": "published", "dateModified": "modified"}
