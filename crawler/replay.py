@@ -180,6 +180,7 @@ def _article_json(article: Article) -> dict[str, Any]:
         "place": article.place,
         "section": article.section,
         "site_name": article.site_name,
+        "tags": list(article.tags),
         "language": article.language,
         "published_at": published and published.iso,
         "published_precision": published and str(published.precision),
@@ -189,6 +190,10 @@ def _article_json(article: Article) -> dict[str, Any]:
         "published_zone": published and published.zone,
         "published_conflicts": list(published.conflicts) if published else [],
         "modified_at": modified and modified.iso,
+        "date_candidates": [
+            {"method": method, "role": role, "text": text}
+            for method, role, text in article.date_candidates
+        ],
         "canonical_url": article.canonical_url,
         "content_hash": article.content_hash,
         "charset": article.charset,
@@ -214,6 +219,7 @@ _FIELDS = (
     "place",
     "section",
     "site_name",
+    "tags",
     "language",
     "published_at",
     "published_precision",
@@ -223,6 +229,7 @@ _FIELDS = (
     "published_zone",
     "published_conflicts",
     "modified_at",
+    "date_candidates",
     "canonical_url",
     "content_hash",
     "charset",

@@ -253,9 +253,11 @@ class Article:
     place: str | None
     section: str | None
     site_name: str | None
+    tags: tuple[str, ...]
     language: str | None  # ISO 639-1 (639-3 where there is none)
     published: ArticleDate | None
     modified: ArticleDate | None
+    date_candidates: tuple[tuple[str, str, str], ...]  # (method, role, text), all that were found
     fetched_at: datetime | None
     charset: str | None
     content_hash: str

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pipelines.document import Article, Block, BlockKind, RawPage, Rejected, RemovedLine
 from pipelines.rejection import Reject
-from pipelines.source import UNNAMED, Source, host_of
+from pipelines.source import UNNAMED, Source
 from pipelines.stages.agency import find_agency
 from pipelines.stages.article import require_article
 from pipelines.stages.choose_date import DateCandidate, choose_dates
@@ -20,7 +20,7 @@ from pipelines.stages.fingerprint import content_hash, raw_hash
 from pipelines.stages.furniture import Cleaned, remove_furniture
 from pipelines.stages.language import detect_language
 from pipelines.stages.metadata import Line, date_line_candidate, settle
-from pipelines.stages.structured import canonical_url
+from pipelines.urls import canonical_url, host_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,8 @@ def _process(raw: RawPage, source: Source | None, learned: Learned | None) -> Ar
     lead = next((b.text for b in blocks if b.kind is not BlockKind.HEADING), "")
     if dateline := read_dateline_date(lead):
         candidates.append(DateCandidate(dateline.raw, "dateline", "published"))
-    dates = choose_dates(candidates, raw.fetched_at, source.zone if source else None)
+    zone, founded = (source.zone, source.founded) if source else (None, None)
+    dates = choose_dates(candidates, raw.fetched_at, zone, founded)
     author = head.author or (noted["author"].value if "author" in noted else None)
     credits = [page.blocks[found.position] for found in cleaned.kept if found.field == "agency"]
     agency = find_agency([*blocks, *credits], author)
@@ -83,15 +84,17 @@ def _process(raw: RawPage, source: Source | None, learned: Learned | None) -> Ar
         title_method=head.title_method,
         deck=head.deck,
         blocks=blocks,
-        author=author,
+        author=author or (agency.byline if agency else None),
         agency=",".join(agency.agencies) or None if agency else None,
         agency_method=agency.kind if agency and agency.agencies else None,
         place=agency.place if agency else None,
         section=page.structured.section or (noted["section"].value if "section" in noted else None),
-        site_name=page.structured.site_name,
+        site_name=head.site_name,
+        tags=page.structured.tags,
         language=detect_language(text),
         published=dates.published,
         modified=dates.modified,
+        date_candidates=tuple((c.method, c.role, c.text) for c in candidates),
         fetched_at=raw.fetched_at,
         charset=decoded.charset,
         content_hash=content_hash(blocks),

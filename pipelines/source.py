@@ -1,14 +1,15 @@
 """Sources: facts about outlets, from YAML files, typed when they are loaded."""
 
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, ValidationError
 
 from pipelines.errors import SourceError
+from pipelines.urls import host_of
 
 #: Documents that nobody names a source for, and whose page names no site.
 UNNAMED = "files"
@@ -33,6 +34,7 @@ class Source(BaseModel):
     country: Annotated[str, Field(pattern="^[a-z]{2}$")] | None = None
     language: Annotated[str, Field(pattern="^[a-z]{2,3}$")] | None = None
     zone: Annotated[str, AfterValidator(_zone)] | None = None
+    founded: Annotated[date | None, Field(strict=False)] = None  # no article is older
 
     @property
     def host(self) -> str | None:
@@ -98,12 +100,3 @@ def find_source(sources: Mapping[str, Source], key: str | None, url: str | None)
     if host is None:
         return None
     return next((s for s in sources.values() if s.host == host), None)
-
-
-def host_of(url: str) -> str | None:
-    """The host of a URL, lower case, without `www.`; None if it has none."""
-    try:
-        host = urlsplit(url).hostname
-    except ValueError:
-        return None
-    return host.removeprefix("www.") if host else None

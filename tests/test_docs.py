@@ -11,6 +11,7 @@ import pytest
 
 from pipelines.document import REASONS
 from tests.conftest import ROOT, run_warraq
+from tests.document_tables import FILE, document
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SESSION = re.compile(r"^    \$ (warraq .+(?:\n    > .+)*)\n((?:    .*\n|\n(?=    (?!\$)))*)", re.M)
@@ -70,6 +71,10 @@ def test_help_has_an_example_that_is_a_command(command: list[str]) -> None:
     if command:
         said = done.stdout.decode()
         assert re.search(rf"Example: warraq {' '.join(command)}\b", said), said
+
+
+def test_tables_are_documented_as_they_are() -> None:
+    assert FILE.read_text(encoding="utf-8") == document(), "run python -m tests.document_tables"
 
 
 def test_makefile_targets_that_the_docs_name_exist() -> None:

@@ -147,6 +147,66 @@ def test_structured_data_gives_fields_of_their_own() -> None:
     assert (page.published.iso[:16], page.published.method) == ("2024-05-11T09:15", "json_ld")
 
 
+def test_tags_and_site_name_are_kept() -> None:
+    head = (
+        f"<title>{TITLE} - صحيفة الميناء</title><meta property='og:title' content='{TITLE}'>"
+        "<meta name='keywords' content='مكتبات، #ترميم_المباني, الميناء'>"
+    )
+    page = article(html_page(f"<h1>{TITLE}</h1>{paragraphs(*BODY)}", head))
+    assert page.tags == ("مكتبات", "ترميم المباني", "الميناء")
+    assert page.site_name == "صحيفة الميناء"
+    assert page.title == TITLE
+
+
+def test_all_dates_that_were_found_are_kept_with_their_method() -> None:
+    head = (
+        "<meta property='article:published_time' content='2024-05-11T09:15:00+03:00'>"
+        "<meta property='article:modified_time' content='2024-05-12T10:00:00+03:00'>"
+    )
+    shown = "<div class='date'>السبت 11 مايو 2024 - 09:15</div>"
+    page = article(html_page(f"<h1>{TITLE}</h1>{shown}{paragraphs(*BODY)}", head))
+    assert page.date_candidates == (
+        ("meta", "published", "2024-05-11T09:15:00+03:00"),
+        ("meta", "modified", "2024-05-12T10:00:00+03:00"),
+        ("date_line", "published", "السبت 11 مايو 2024 - 09:15"),
+    )
+    assert page.modified is not None and page.modified.iso.startswith("2024-05-12T10:00")
+
+
+def test_date_before_the_outlet_existed_loses() -> None:
+    head = "<meta property='article:published_time' content='1999-05-11T09:15:00+03:00'>"
+    source = Source.model_validate({"key": "eg/sahifa", "founded": "2005-01-01"})
+    page = html_page(f"<h1>{TITLE}</h1>{paragraphs(*BODY)}", head)
+    assert article(page).published is not None
+    kept = article(page, source)
+    assert kept.published is None and "date_too_early" in kept.flags
+
+
+def test_time_left_from_a_template_loses_to_what_is_shown() -> None:
+    shown = "<time datetime='2008-02-14 20:00'>11/5/2024</time>"
+    page = article(html_page(f"<h1>{TITLE}</h1>{shown}{paragraphs(*BODY)}"))
+    assert page.published is not None and page.published.iso == "2024-05-11"
+
+
+def test_lead_that_extraction_takes_for_furniture_is_kept() -> None:
+    lead = "<div class='share-box'><p class='article-intro'>" + BODY[0] + "</p></div>"
+    page = article(
+        html_page(
+            f"<main><h1>{TITLE}</h1>{lead}<article>{paragraphs(*BODY[1:], HEADING, *BODY[1:])}"
+            "</article></main>",
+            f"<meta property='og:description' content='{BODY[0][:60]}...'>",
+        )
+    )
+    assert page.text.split("\n")[0] == BODY[0]
+
+
+def test_by_line_without_a_colon_is_read_from_the_head() -> None:
+    line = "<div>كتبت سلمى حداد</div>"
+    page = article(html_page(f"<h1>{TITLE}</h1>{line}{paragraphs(*BODY)}"))
+    assert page.author == "سلمى حداد"
+    assert "سلمى" not in page.text
+
+
 @pytest.mark.parametrize(
     "script",
     [

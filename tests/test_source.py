@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.errors import SourceError
-from pipelines.source import Source, find_source, host_of, load_sources
+from pipelines.source import Source, find_source, load_sources
+from pipelines.urls import host_of
 
 
 def put(folder: Path, name: str, text: str) -> Path:

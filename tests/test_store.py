@@ -48,6 +48,8 @@ def arrival(body: str, path: str | None = None, **known: Any) -> Arrival:
         "place": None,
         "section": None,
         "site_name": None,
+        "tags": (),
+        "date_candidates": (),
         "language": "ar",
         "published": None,
         "modified": None,

@@ -2,7 +2,7 @@
 
 Revision: 0001
 Before:
-Made: 2026-11-22 03:24:00.293352
+Made: 2026-11-22 04:30:18.042221
 
 Rules:
 - Runs on SQLite and PostgreSQL alike; what only one can do stands in `if dialect == ...`.
@@ -108,7 +108,7 @@ def upgrade() -> None:
             "identity",
             sa.String(length=64),
             nullable=False,
-            comment="SHA-256 of source and canonical URL, or of source and content hash",
+            comment="SHA-256 of source and URL key, or of source and content hash without a URL",
         ),
         sa.Column("url", sa.Text(), nullable=True, comment="URL that it was fetched from"),
         sa.Column(
@@ -151,6 +151,12 @@ def upgrade() -> None:
         sa.Column("place", sa.Text(), nullable=True, comment="place of the dateline, as printed"),
         sa.Column("section", sa.Text(), nullable=True, comment="section of the outlet, as stated"),
         sa.Column("site_name", sa.Text(), nullable=True, comment="the page's name for its site"),
+        sa.Column(
+            "tags",
+            sa.JSON().with_variant(postgresql.JSONB(), "postgresql"),
+            nullable=False,
+            comment="tags and keywords, as stated",
+        ),
         sa.Column("language", sa.String(length=3), nullable=True, comment="language, ISO 639"),
         sa.Column(
             "published_at",
@@ -191,6 +197,12 @@ def upgrade() -> None:
         sa.Column("published_raw", sa.Text(), nullable=True, comment="the words that were read"),
         sa.Column("published_confidence", sa.Float(), nullable=True, comment="0 to 1"),
         sa.Column(
+            "published_zone",
+            sa.String(length=64),
+            nullable=True,
+            comment="IANA zone, if a place on the page or the source gave the offset",
+        ),
+        sa.Column(
             "published_conflicts",
             sa.JSON().with_variant(postgresql.JSONB(), "postgresql"),
             nullable=False,
@@ -207,6 +219,12 @@ def upgrade() -> None:
             sa.String(length=40),
             nullable=True,
             comment="the same as stated, cut to its precision",
+        ),
+        sa.Column(
+            "date_candidates",
+            sa.JSON().with_variant(postgresql.JSONB(), "postgresql"),
+            nullable=False,
+            comment="all dates that were found, as [method, role, text]",
         ),
         sa.Column(
             "first_seen",

@@ -115,7 +115,7 @@ class ArticleRow(Base):
     identity: Mapped[str] = mapped_column(
         Hash,
         unique=True,
-        comment="SHA-256 of source and canonical URL, or of source and content hash",
+        comment="SHA-256 of source and URL key, or of source and content hash without a URL",
     )
     url: Mapped[str | None] = mapped_column(Text, comment="URL that it was fetched from")
     canonical_url: Mapped[str | None] = mapped_column(
@@ -143,6 +143,7 @@ class ArticleRow(Base):
     place: Mapped[str | None] = mapped_column(Text, comment="place of the dateline, as printed")
     section: Mapped[str | None] = mapped_column(Text, comment="section of the outlet, as stated")
     site_name: Mapped[str | None] = mapped_column(Text, comment="the page's name for its site")
+    tags: Mapped[list[str]] = mapped_column(Json, comment="tags and keywords, as stated")
     language: Mapped[str | None] = mapped_column(String(3), comment="language, ISO 639")
     published_at: Mapped[datetime | None] = mapped_column(
         UtcDateTime,
@@ -165,6 +166,9 @@ class ArticleRow(Base):
     )
     published_raw: Mapped[str | None] = mapped_column(Text, comment="the words that were read")
     published_confidence: Mapped[float | None] = mapped_column(Float, comment="0 to 1")
+    published_zone: Mapped[str | None] = mapped_column(
+        String(64), comment="IANA zone, if a place on the page or the source gave the offset"
+    )
     published_conflicts: Mapped[list[str]] = mapped_column(
         Json, comment="what on the page disagrees with the date"
     )
@@ -173,6 +177,9 @@ class ArticleRow(Base):
     )
     modified_iso: Mapped[str | None] = mapped_column(
         String(40), comment="the same as stated, cut to its precision"
+    )
+    date_candidates: Mapped[list[list[str]]] = mapped_column(
+        Json, comment="all dates that were found, as [method, role, text]"
     )
     first_seen: Mapped[datetime] = mapped_column(
         UtcDateTime, comment="earliest fetch; for a file without fetch time, its first replay"

@@ -41,6 +41,7 @@ from pipelines.document import (
     Unreadable,
 )
 from pipelines.source import Source
+from pipelines.urls import url_key
 
 #: Part of `articles.extractor`: raised when a change of rules changes what is extracted.
 RULES_VERSION = 1
@@ -72,6 +73,7 @@ _FILLED_BY_COPIES = (
         "published_method",
         "published_raw",
         "published_confidence",
+        "published_zone",
         "published_conflicts",
     ),
     ("modified_at", "modified_iso"),
@@ -476,7 +478,7 @@ def _version_hashes(
 def identity_of(article: Article) -> str:
     """What makes two pages the same article: source and URL, or source and text without one."""
     stated = (
-        f"url {article.canonical_url}"
+        f"url {url_key(article.canonical_url)}"
         if article.canonical_url
         else f"text {KEY_VERSION} {article.content_hash}"
     )
@@ -499,14 +501,17 @@ def article_row(article: Article, source_id: int, raw_hash: str, now: datetime) 
         "place": article.place,
         "section": article.section,
         "site_name": article.site_name,
+        "tags": list(article.tags),
         "language": article.language,
         "published_iso": published and published.iso,
         "published_precision": published and str(published.precision),
         "published_method": published and published.method,
         "published_raw": published and published.raw,
         "published_confidence": published and published.confidence,
+        "published_zone": published and published.zone,
         "published_conflicts": list(published.conflicts) if published else [],
         "modified_iso": modified and modified.iso,
+        "date_candidates": [list(candidate) for candidate in article.date_candidates],
         "content_hash": article.content_hash,
         "key_version": KEY_VERSION,
         "charset": article.charset,

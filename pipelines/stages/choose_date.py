@@ -24,8 +24,8 @@ Rules, in their order:
    day's difference between two zones, or to a dateline or URL, is neither.
 10. When the last change precedes the publication (scheduled posts) both are kept and flagged.
 
-Everything is read by `pipelines.stages.dates`; neither htmldate nor dateparser is used: the first
-guesses from the whole page, the second knows too little Arabic.
+`pipelines.stages.dates` reads; what it can't, in languages without Arabic letters, dateparser
+does (`date_foreign`, which also says why htmldate is not used).
 """
 
 import re
@@ -37,6 +37,7 @@ from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
 
 from pipelines.document import ArticleDate, Precision
+from pipelines.stages.date_foreign import read_foreign_date
 from pipelines.stages.dates import FoundDate, read_dates
 
 Role = Literal["published", "modified"]
@@ -180,7 +181,11 @@ def _read(candidate: DateCandidate, now: datetime | None) -> tuple[FoundDate, ..
     text = candidate.text
     if candidate.method == "url" and "/" in text:
         text = date_of_url(text) or ""
-    return read_dates(text, now)
+    found = read_dates(text, now)
+    if found or candidate.method in ("url", "dateline"):
+        return found
+    foreign = read_foreign_date(text)
+    return (foreign,) if foreign else ()
 
 
 def _local(fetched_at: datetime | None, zone: str | None) -> datetime | None:

@@ -25,6 +25,7 @@ _ABOVE = -1
 
 _TITLE_WORDS = 30
 _TITLE_CHARACTERS = 200
+_SITE_WORDS = 6
 #: Within so many lines from the top a head ends, prose or not.
 _HEAD_LINES = 12
 _DECK_LEAST_WORDS = 6
@@ -41,6 +42,7 @@ class Settled:
     title_method: str | None
     deck: str | None
     author: str | None
+    site_name: str | None
     lines: tuple[Line, ...]
     removed: tuple[RemovedLine, ...]
     dates: tuple[DateCandidate, ...]
@@ -64,7 +66,7 @@ def settle(
     elif title is not None and method == "title_element" and rest:
         title, method = _shortened_by_text(title, rest), method
     dates: list[DateCandidate] = []
-    keywords = {match_key(word) for word in structured.keywords}
+    keywords = {match_key(tag) for tag in structured.tags}
     titles = {match_key(text) for text, _ in structured.titles}
     if title is not None:
         titles |= {match_key(title)}
@@ -123,6 +125,7 @@ def settle(
         title_method=method,
         deck=deck,
         author=stated.author or _without_site_name(structured) or author,
+        site_name=structured.site_name or _site_of_title(structured),
         lines=tuple(rest),
         removed=tuple(removed),
         dates=tuple(dates),
@@ -174,6 +177,16 @@ def _without_site(text: str, structured: Structured) -> str:
     if first == site:
         return text[len(parts[0]) :].lstrip(" -–—|•:»«")
     return text
+
+
+def _site_of_title(structured: Structured) -> str | None:
+    """What the <title> element adds to the title: "Title - Name of the site"."""
+    whole = next((text for text, where in structured.titles if where == "title_element"), "")
+    parts = _SUFFIX.split(whole)
+    others = {match_key(text) for text, where in structured.titles if where != "title_element"}
+    if len(parts) == 2 and match_key(parts[0]) in others and len(parts[1].split()) <= _SITE_WORDS:
+        return parts[1]
+    return None
 
 
 def _shortened_by_text(title: str, rest: Sequence[Line]) -> str:

@@ -9,20 +9,19 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
-from urllib.parse import urljoin, urlsplit
 
-from courlan import clean_url
 from lxml import etree
 
 from pipelines.arabic import clean_line
-from pipelines.source import host_of
 from pipelines.stages.choose_date import DateCandidate, Role, date_of_url
 from pipelines.stages.dates import read_date
+from pipelines.urls import canonical_url
 
 #: JSON-LD of one page beyond this is not read (characters); real ones have some 10,000.
 _JSON_LD_LIMIT = 500_000
 _JSON_LD_NODES = 2_000
 _VALUE_LIMIT = 1_000
+_TAGS = 50
 
 _ARTICLE_TYPES = frozenset(
     {
@@ -55,7 +54,7 @@ class Structured:
     site_name: str | None = None
     language: str | None = None
     canonical_url: str | None = None
-    keywords: frozenset[str] = frozenset()
+    tags: tuple[str, ...] = ()
     dates: tuple[DateCandidate, ...] = ()
     types: frozenset[str] = frozenset()
 
@@ -95,43 +94,10 @@ def read_structured(tree: Any, url: str | None) -> Structured:
         ),
         language=_language(tree, meta, article),
         canonical_url=canonical_url(_stated_urls(tree, meta, article), url),
-        keywords=frozenset(_keywords(meta, article)),
+        tags=tuple(dict.fromkeys(_tags(tree, meta, article)))[:_TAGS],
         dates=tuple(_dates(tree, meta, article, url)),
         types=frozenset(types),
     )
-
-
-def canonical_url(stated: list[str], url: str | None) -> str | None:
-    """The page's one URL: as it states it if that is on the same site, else the one fetched.
-
-    A stated front page is no article's URL: some sites state it on every page, and all their
-    articles would become one.
-    """
-    for candidate in stated:
-        absolute = _absolute(candidate, url)
-        if absolute is None or urlsplit(absolute).path in ("", "/"):
-            continue
-        if url is None or _same_site(absolute, url):
-            return absolute
-    return _absolute(url, None) if url else None
-
-
-def _absolute(stated: str, base: str | None) -> str | None:
-    try:
-        joined = urljoin(base, stated) if base else stated
-        cleaned = clean_url(joined.split("#")[0])
-    except ValueError:
-        return None
-    if not cleaned or urlsplit(cleaned).scheme not in ("http", "https"):
-        return None
-    return cleaned
-
-
-def _same_site(one: str, other: str) -> bool:
-    a, b = host_of(one), host_of(other)
-    if a is None or b is None:
-        return False
-    return a == b or a.endswith(f".{b}") or b.endswith(f".{a}")
 
 
 # --- tags ------------------------------------------------------------------------------------
@@ -143,6 +109,7 @@ def _xpath(expression: str) -> Callable[[Any], list[Any]]:
 
 
 _META = _xpath("//meta[@content]")
+_TAG_META = _xpath("//meta[@property='article:tag'][@content]")
 _H1 = _xpath("//h1")
 _CANONICAL = _xpath("//link[translate(@rel,'CANONIL','canonil')='canonical']/@href")
 _TIME = _xpath("//article//time[@datetime]|//main//time[@datetime]|//time[@datetime]")
@@ -226,14 +193,15 @@ def _stated_urls(tree: Any, meta: Mapping[str, str], article: Mapping[str, Any])
     return [str(value) for value in stated if value]
 
 
-def _keywords(meta: Mapping[str, str], article: Mapping[str, Any]) -> Iterator[str]:
+def _tags(tree: Any, meta: Mapping[str, str], article: Mapping[str, Any]) -> Iterator[str]:
     stated = article.get("keywords")
     listed = stated if isinstance(stated, list) else [stated]
-    for value in [*listed, meta.get("keywords"), meta.get("news_keywords")]:
+    named = [_short(element.get("content")) for element in _TAG_META(tree)]
+    for value in [*named, *listed, meta.get("news_keywords"), meta.get("keywords")]:
         if isinstance(value, str):
-            for word in re.split("[,،;|]", value[:_VALUE_LIMIT]):
-                if clean_line(word):
-                    yield clean_line(word)
+            for word in re.split("[,،;؛|]", value[:_VALUE_LIMIT]):
+                if tag := clean_line(word).lstrip("#").replace("_", " ").strip():
+                    yield tag
 
 
 def _dates(
