@@ -96,6 +96,11 @@ def test_deck_is_told_from_the_body() -> None:
     page = article(text_page(TITLE, deck, *BODY))
     assert page.deck == deck
     assert page.text.split("\n") == BODY
+    goes_on = (
+        f"وضم مبنى الجمارك القديم مكتبة عامة، {deck[len('مكتبة عامة في مبنى الجمارك القديم ') :]}."
+    )
+    lead = article(text_page(TITLE, deck + ".", goes_on, *BODY[1:]))
+    assert lead.deck is None and lead.text.split("\n")[0] == deck + "."
 
 
 def test_zone_of_the_source_serves_a_time_without_one() -> None:
@@ -145,6 +150,22 @@ def test_structured_data_gives_fields_of_their_own() -> None:
     assert (page.author, page.section) == ("سلمى حداد", "ثقافة")
     assert page.published is not None
     assert (page.published.iso[:16], page.published.method) == ("2024-05-11T09:15", "json_ld")
+
+
+def test_row_of_tags_around_the_text_leaves_it() -> None:
+    row = (
+        "<ul>"
+        + "".join(f"<li><span>{tag}</span></li>" for tag in ("مكتبات", "الميناء", "ترميم"))
+        + "</ul>"
+    )
+    inside = f"<article><h1>{TITLE}</h1>{row}{paragraphs(*BODY)}{row}</article>"
+    page = article(html_page(inside))
+    assert page.text.split("\n") == BODY
+    ingredients = "<ul><li>كوب دقيق</li><li>ملعقة ملح</li></ul>"
+    page = article(
+        html_page(f"<article><h1>{TITLE}</h1>{paragraphs(*BODY)}{ingredients}</article>")
+    )
+    assert page.text.split("\n")[-2:] == ["كوب دقيق", "ملعقة ملح"]
 
 
 def test_tags_and_site_name_are_kept() -> None:

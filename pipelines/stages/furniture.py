@@ -547,12 +547,15 @@ def _dateline_place(line: str) -> str | None:
     return found.place if found and found.kind == "dateline" else None
 
 
+_NUMERIC_DATE = re.compile(r"(?:\d{1,2}[/.-]\d{1,2}[/.-]\d{2,4}|\d{4}[/.-]\d{1,2}[/.-]\d{1,2})")
+
+
 def _is_date(line: str, tokens: Sequence[_Token], words: Keys) -> bool:
     """A number beside a month or weekday, or a number written as a date or time."""
     numbers = [line[t.start : t.end] for t in tokens if t.key == _NUMBER]
     if not numbers:
         return False
-    if any(":" in n or sum(n.count(c) for c in "/-.") == 2 for n in numbers):
+    if any(":" in n or _NUMERIC_DATE.fullmatch(n) for n in numbers):
         return True
     return any(_MONTHS.match(words, i) or _WEEKDAYS.match(words, i) for i in range(len(words)))
 

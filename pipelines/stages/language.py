@@ -38,7 +38,10 @@ _SHARE = 0.2
 
 
 def detect_language(text: str) -> str | None:
-    """ISO 639-1 code (`ckb` for Sorani, `ku` for Kurmanji Kurdish), None if the text has no letters to tell by."""
+    """ISO 639-1 code (`ckb` for Sorani, `ku` for Kurmanji Kurdish).
+
+    None if the text has no letters to tell by.
+    """
     sample = text[:_ENOUGH]
     words = sample.split()
     for code, letters in (("ckb", _SORANI), ("ug", _UYGHUR), ("ps", _PASHTO)):

@@ -29,6 +29,8 @@ _SITE_WORDS = 6
 #: Within so many lines from the top a head ends, prose or not.
 _HEAD_LINES = 12
 _DECK_LEAST_WORDS = 6
+_LABEL_WORDS = 4
+_TAIL_LINES = 15
 _DECK_WORDS = 70
 #: Share of the deck's words that the first paragraph repeats (measured: decks 0.58 and more,
 #: first against second paragraphs below 0.4).
@@ -100,6 +102,13 @@ def settle(
             drop(at, "title.echo")
         elif block.kind is BlockKind.LIST and key in keywords:
             drop(at, "tags")
+    # A row of labels before the text holds the tags, and often stands again behind it.
+    row = _labels(rest)
+    labels = {match_key(block.text) for _, block in row}
+    for at in range(len(rest) - 1, -1, -1):
+        behind = at >= len(rest) - _TAIL_LINES and match_key(rest[at][1].text) in labels
+        if at < len(row) or (behind and rest[at][1].kind is BlockKind.LIST):
+            drop(at, "tags.row")
     above = {*marks, *(line.position for line in removed if line.rule == "date.line")}
     shown = {match_key(block.text) for _, block in rest}
     lead = next((block.text for _, block in rest if is_prose(block.text)), "")
@@ -137,6 +146,18 @@ def date_line_candidate(line: str) -> DateCandidate:
     found = read_date_line(line)
     modified = found is not None and found.role == "modified"
     return DateCandidate(line, "date_line", "modified" if modified else "published")
+
+
+def _labels(rest: Sequence[Line]) -> Sequence[Line]:
+    """Two or more list items of a few words that the text begins with: a row of tags."""
+    at = 0
+    while at < len(rest):
+        block = rest[at][1]
+        short = len(block.text.split()) <= _LABEL_WORDS and not is_prose(block.text)
+        if block.kind is not BlockKind.LIST or not short:
+            break
+        at += 1
+    return rest[:at] if 2 <= at < len(rest) else ()
 
 
 # --- title -----------------------------------------------------------------------------------
@@ -211,7 +232,8 @@ def _reads_like_title(rest: Sequence[Line]) -> bool:
     key = match_key(first)
     if any(match_key(text) == key for text in following[:_HEAD_LINES]):
         return True
-    if first.endswith((".", "،", ",", "؛", ":", "۔")) or read_date_line(first):
+    cut_short = first.endswith(("...", "…"))
+    if (first.endswith((".", "،", ",", "؛", ":", "۔")) and not cut_short) or read_date_line(first):
         return False
     return any(is_prose(text) and len(text) > len(first) for text in following[:_HEAD_LINES])
 
@@ -303,6 +325,11 @@ def _deck_place(rest: Sequence[Line], above: Collection[int]) -> int | None:
 
 
 def _says_again(words: Sequence[str], text: str) -> bool:
-    """Whether a text repeats most of the words."""
+    """Whether a text begins the story anew with most of the words.
+
+    A paragraph that opens with "and" goes on from the one before it: that one was the lead.
+    """
+    if text.startswith("و"):
+        return False
     said = set(words)
     return len(said & set(match_key(text).split())) >= _DECK_OVERLAP * len(said)
