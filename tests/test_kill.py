@@ -69,6 +69,11 @@ def contents(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:
         "article_versions v JOIN articles a ON a.id = v.article_id ORDER BY 1, 2",
         "removed": "SELECT a.identity, r.position, r.text, r.rule FROM removed_lines r "
         "JOIN articles a ON a.id = r.article_id ORDER BY 1, 2",
+        "links": "SELECT a.identity, b.identity, l.kind, l.jaccard FROM article_links l "
+        "JOIN articles a ON a.id = l.a_id JOIN articles b ON b.id = l.b_id ORDER BY 1, 2",
+        "stories": "SELECT a.identity, s.articles, r.identity FROM articles a "
+        "JOIN stories s ON s.id = a.story_id "
+        "JOIN articles r ON r.id = s.representative_id ORDER BY 1",
         "sources": "SELECT key, ad_hoc FROM sources ORDER BY key",
     }
     with read(engine) as connection:
@@ -76,7 +81,10 @@ def contents(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def empty(engine: Engine) -> None:
-    tables = ("ledger", "removed_lines", "article_versions", "articles", "sources", "runs")
+    tables = (
+        *("ledger", "removed_lines", "article_versions", "article_links", "article_shingles"),
+        *("fingerprint_bands", "stories", "articles", "sources", "runs"),
+    )
     with write(engine) as connection:
         for table in tables:
             connection.execute(text(f"DELETE FROM {table}"))
@@ -90,6 +98,7 @@ def test_kill_at_random_points(documents: Path, database: str) -> None:
     whole = time.monotonic() - began
     undisturbed = contents(engine)
     assert len(undisturbed["articles"]) > 100 and undisturbed["versions"]
+    assert len(undisturbed["stories"]) == len(undisturbed["articles"]) and undisturbed["links"]
     rng = random.Random(os.urandom(8))
     partial = 0
     for _ in range(KILLS):
