@@ -27,13 +27,14 @@ BATCH = 10
 
 @pytest.fixture(scope="module")
 def documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Articles with and without a URL, copies, versions of one URL, and lines that are broken."""
+    """Articles with and without a URL, copies in one source and in two, versions, broken lines."""
     rng = random.Random(7)
     file = tmp_path_factory.mktemp("kill") / "documents.jsonl"
     with file.open("w", encoding="utf-8") as out:
         for number in range(DOCUMENTS):
             body = "\n".join(paragraphs(rng)[:3])
-            row: dict[str, Any] = {"title": headline(rng), "text": body, "source": "daily"}
+            source = "daily" if number % 7 else "weekly"
+            row: dict[str, Any] = {"title": headline(rng), "text": body, "source": source}
             if number % 3:
                 row["url"] = f"https://daily.example/n/{number % 150}"
                 row["fetched_at"] = f"2024-05-{1 + number % 28:02}T10:00:00Z"
