@@ -21,9 +21,11 @@ COMMANDS = [
     ["extract"],
     ["sql"],
     ["why"],
+    ["diff"],
     ["db", "upgrade"],
     ["db", "current"],
     ["db", "check"],
+    ["db", "dedup"],
 ]
 
 

@@ -38,7 +38,7 @@ _ANCHOR_LIMIT = (1 << 64) // ANCHOR_SHARE
 _SEED = 1
 _SALT = f"warraq {KEY_VERSION}.{ALGORITHM_VERSION}".encode()[:16]
 
-_FIGURE = re.compile(r"[^\W\d]*\d\w*")
+_DIGIT = re.compile(r"\d")
 _MASK = "\n"  # stands in no key
 
 
@@ -112,12 +112,14 @@ def fingerprint(text: str) -> Fingerprint:
         return Fingerprint(array("Q"), array("Q"), None)
     windows = range(max(1, len(words) - WORDS + 1))
     shingles = {_hash(" ".join(words[at : at + WORDS])) for at in windows}
-    masked, ordered = _figures_apart(words)
-    figures = {
-        (_hash(" ".join(hidden)), _hash(" ".join(ordered[at : at + WORDS])))
-        for at in windows
-        if _MASK in (hidden := masked[at : at + WORDS])
-    }
+    figures: set[tuple[int, int]] = set()
+    if _DIGIT.search(key):
+        masked, ordered = _figures_apart(words)
+        figures = {
+            (_hash(" ".join(hidden)), _hash(" ".join(ordered[at : at + WORDS])))
+            for at in windows
+            if _MASK in (hidden := masked[at : at + WORDS])
+        }
     return Fingerprint(
         array("Q", sorted(shingles)),
         array("Q", [value for pair in sorted(figures) for value in pair]),
@@ -134,7 +136,7 @@ def _figures_apart(words: list[str]) -> tuple[list[str], list[str]]:
     at = 0
     while at < len(words):
         end = at
-        while end < len(words) and _FIGURE.fullmatch(words[end]):
+        while end < len(words) and _DIGIT.search(words[end]):
             end += 1
         masked[at:end] = [_MASK] * (end - at)
         ordered[at:end] = sorted(words[at:end])
