@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from crawler.commands.db import app as db_commands
+from crawler.commands.diff import diff
 from crawler.commands.extract import extract
 from crawler.commands.guard import guarded
 from crawler.commands.replay import replay
@@ -22,7 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (replay, extract, sql, why):
+for command in (replay, extract, sql, why, diff):
     app.command()(guarded(command))
 app.add_typer(db_commands, name="db")
 

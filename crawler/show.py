@@ -4,7 +4,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -149,3 +149,31 @@ def meter(total: int | None, *, quiet: bool = False) -> Iterator[Meter]:
     )
     with Progress(*columns, console=messages, transient=True) as bar:
         yield _Bar(bar, bar.add_task("", total=total, documents=0, rate=0.0))
+
+
+@contextmanager
+def counter(things: str) -> Iterator[Callable[[int, int], None]]:
+    """Progress in things: a function that takes how many of how many are done."""
+    if not messages.is_terminal:
+        began = last = time.monotonic()
+
+        def lines(done: int, total: int) -> None:
+            nonlocal last
+            now = time.monotonic()
+            if now - last >= _PLAIN_SECONDS:
+                last = now
+                say(f"{done} of {total} {things}, {done / (now - began):.1f}/s")
+
+        yield lines
+        return
+    columns = (
+        SpinnerColumn(),
+        BarColumn(),
+        TextColumn("{task.completed} of {task.total} " + things),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=messages, transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -22,9 +22,11 @@ COMMANDS = [
     ["extract"],
     ["sql"],
     ["why"],
+    ["diff"],
     ["db", "upgrade"],
     ["db", "current"],
     ["db", "check"],
+    ["db", "dedup"],
 ]
 
 

@@ -27,13 +27,14 @@ BATCH = 10
 
 @pytest.fixture(scope="module")
 def documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Articles with and without a URL, copies, versions of one URL, and lines that are broken."""
+    """Articles with and without a URL, copies in one source and in two, versions, broken lines."""
     rng = random.Random(7)
     file = tmp_path_factory.mktemp("kill") / "documents.jsonl"
     with file.open("w", encoding="utf-8") as out:
         for number in range(DOCUMENTS):
             body = "\n".join(paragraphs(rng)[:3])
-            row: dict[str, Any] = {"title": headline(rng), "text": body, "source": "daily"}
+            source = "daily" if number % 7 else "weekly"
+            row: dict[str, Any] = {"title": headline(rng), "text": body, "source": source}
             if number % 3:
                 row["url"] = f"https://daily.example/n/{number % 150}"
                 row["fetched_at"] = f"2024-05-{1 + number % 28:02}T10:00:00Z"
@@ -69,6 +70,11 @@ def contents(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:
         "article_versions v JOIN articles a ON a.id = v.article_id ORDER BY 1, 2",
         "removed": "SELECT a.identity, r.position, r.text, r.rule FROM removed_lines r "
         "JOIN articles a ON a.id = r.article_id ORDER BY 1, 2",
+        "links": "SELECT a.identity, b.identity, l.kind, l.jaccard FROM article_links l "
+        "JOIN articles a ON a.id = l.a_id JOIN articles b ON b.id = l.b_id ORDER BY 1, 2",
+        "stories": "SELECT a.identity, s.articles, r.identity FROM articles a "
+        "JOIN stories s ON s.id = a.story_id "
+        "JOIN articles r ON r.id = s.representative_id ORDER BY 1",
         "sources": "SELECT key, ad_hoc FROM sources ORDER BY key",
     }
     with read(engine) as connection:
@@ -76,7 +82,10 @@ def contents(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def empty(engine: Engine) -> None:
-    tables = ("ledger", "removed_lines", "article_versions", "articles", "sources", "runs")
+    tables = (
+        *("ledger", "removed_lines", "article_versions", "article_links", "article_shingles"),
+        *("fingerprint_bands", "stories", "articles", "sources", "runs"),
+    )
     with write(engine) as connection:
         for table in tables:
             connection.execute(text(f"DELETE FROM {table}"))
@@ -90,6 +99,7 @@ def test_kill_at_random_points(documents: Path, database: str) -> None:
     whole = time.monotonic() - began
     undisturbed = contents(engine)
     assert len(undisturbed["articles"]) > 100 and undisturbed["versions"]
+    assert len(undisturbed["stories"]) == len(undisturbed["articles"]) and undisturbed["links"]
     rng = random.Random(os.urandom(8))
     partial = 0
     for _ in range(KILLS):

@@ -1,5 +1,7 @@
 """`warraq db`."""
 
+from typing import Annotated
+
 import typer
 
 from crawler.commands import options as o
@@ -17,7 +19,8 @@ def upgrade(db: o.Db = None) -> None:
     """
     from crawler.show import say
     from pipelines.db import schema
-    from pipelines.db.engine import open_engine, shown
+    from pipelines.db.dedup import is_behind
+    from pipelines.db.engine import open_engine, read, shown
 
     engine = open_engine(db, create=True)
     before = schema.standing(engine)
@@ -26,6 +29,9 @@ def upgrade(db: o.Db = None) -> None:
         say(f"{shown(engine.url)}: from {before.current or 'nothing'} to {before.head}")
     else:
         say(f"{shown(engine.url)}: already at {before.head}")
+    with read(engine) as connection:
+        if is_behind(connection):
+            say("some articles have no story of this version yet: run `warraq db dedup`")
 
 
 @app.command()
@@ -69,3 +75,27 @@ def check(db: o.Db = None) -> None:
             + "; ".join(differences[:5])
         )
     say(f"{shown(engine.url)}: up to date, all tables as expected")
+
+
+@app.command()
+@guarded
+def dedup(
+    db: o.Db = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Make all anew, not only what is missing or outdated.")
+    ] = False,
+) -> None:
+    """Link copies and make stories of articles that were stored by an earlier Warraq.
+
+    Example: warraq db dedup
+    """
+    from crawler.show import counter, say
+    from pipelines.db import schema
+    from pipelines.db.dedup import rebuild
+    from pipelines.db.engine import open_engine, shown
+
+    engine = open_engine(db)
+    schema.require(engine)
+    with counter("articles") as progress:
+        done = rebuild(engine, progress, everything=everything)
+    say(f"{shown(engine.url)}: {done} articles compared")

@@ -12,7 +12,7 @@ def why(
     db: o.Db = None,
     json: o.AsJson = False,
 ) -> None:
-    """Tell what became of a page: each time it was seen, the article, what was removed.
+    """Tell what became of a page: each time it was seen, the article, its copies, what was removed.
 
     Example: warraq why seeds/documents/empty.txt
     """
@@ -53,6 +53,24 @@ def _print(found: dict[str, Any]) -> None:
         if article["versions"]:
             versions = [(v["number"], v["seen_at"], v["title"]) for v in article["versions"]]
             print_table(("version", "seen", "title then"), versions)
+        if article["copies"]:
+            print_table(
+                [head for head, _ in _COPY],
+                [[copy[name] for _, name in _COPY] for copy in article["copies"]],
+                f"copies of article {article['id']} (sentences: what it has beside the copy's)",
+            )
 
 
-_LONG = {"removed", "versions"}
+_LONG = {"removed", "versions", "copies"}
+_COPY = (
+    ("article", "article"),
+    ("source", "source"),
+    ("published", "published_iso"),
+    ("kind", "kind"),
+    ("jaccard", "jaccard"),
+    ("containment", "containment"),
+    ("added", "sentences_added"),
+    ("left out", "sentences_removed"),
+    ("altered", "sentences_altered"),
+    ("title", "title"),
+)

@@ -17,7 +17,9 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
+    SmallInteger,
     String,
     Text,
     TypeDecorator,
@@ -106,6 +108,7 @@ class ArticleRow(Base):
     __table_args__ = (
         Index("ix_articles_content_hash", "content_hash"),
         Index("ix_articles_published_at", "published_at"),
+        Index("ix_articles_story_id", "story_id"),
         Index("ix_articles_source_id_published_at", "source_id", "published_at"),
         {"comment": "an article of one source, its newest version"},
     )
@@ -203,6 +206,127 @@ class ArticleRow(Base):
         String(64), comment="extractor and version, and the version of the rules"
     )
     flags: Mapped[list[str]] = mapped_column(Json, comment="what is odd about the document")
+    story_id: Mapped[int | None] = mapped_column(
+        # No foreign key: SQLite can't add one to a filled table without copying it, and dropping
+        # the old copy would delete the versions and removed lines that hang on it.
+        RowId,
+        comment="the story that it tells with its copies; NULL until `warraq db dedup` saw it",
+    )
+
+
+class Story(Base):
+    __tablename__ = "stories"
+    __table_args__ = (
+        Index("ix_stories_merged_into", "merged_into"),
+        Index("ix_stories_representative_id", "representative_id"),
+        {"comment": "articles that are copies of one text; its number stays as it grows"},
+    )
+
+    id: Mapped[int] = mapped_column(
+        RowId,
+        primary_key=True,
+        autoincrement=False,
+        comment="number of the story: the smallest number of its articles",
+    )
+    representative_id: Mapped[int | None] = mapped_column(
+        ForeignKey("articles.id", ondelete="SET NULL"),
+        comment="the fullest text of its articles, the earliest published of equals",
+    )
+    articles: Mapped[int] = mapped_column(Integer, comment="how many articles tell it")
+    first_published: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, comment="earliest published_at of its articles"
+    )
+    first_seen: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, comment="earliest first_seen of its articles"
+    )
+    merged_into: Mapped[int | None] = mapped_column(
+        ForeignKey("stories.id", ondelete="SET NULL"),
+        comment="the story that its articles belong to now; NULL while it has some",
+    )
+    merged_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, comment="when it was merged, UTC"
+    )
+
+
+class ArticleLink(Base):
+    __tablename__ = "article_links"
+    __table_args__ = (
+        Index("ix_article_links_b_id", "b_id"),
+        {"comment": "two articles that are copies, each pair once"},
+    )
+
+    a_id: Mapped[int] = mapped_column(
+        ForeignKey("articles.id", ondelete="CASCADE"),
+        primary_key=True,
+        comment="the article with the smaller number",
+    )
+    b_id: Mapped[int] = mapped_column(
+        ForeignKey("articles.id", ondelete="CASCADE"), primary_key=True, comment="the other"
+    )
+    kind: Mapped[str] = mapped_column(
+        String(8),
+        comment="exact: the same words; near: edited; contains: one stands in the other",
+    )
+    jaccard: Mapped[float] = mapped_column(
+        Float, comment="share of both texts' five-word shingles that both have, 0 to 1"
+    )
+    containment: Mapped[float] = mapped_column(
+        Float, comment="share of the shorter text's shingles that the other has, 0 to 1"
+    )
+
+
+class ArticleShingles(Base):
+    __tablename__ = "article_shingles"
+    __table_args__ = ({"comment": "an article's fingerprint, to compare it with others"},)
+
+    article_id: Mapped[int] = mapped_column(
+        ForeignKey("articles.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+        comment="the article",
+    )
+    key_version: Mapped[int] = mapped_column(SmallInteger, comment="version of the match key")
+    algorithm: Mapped[int] = mapped_column(
+        SmallInteger, comment="version of shingles, bands and signatures"
+    )
+    shingle_count: Mapped[int] = mapped_column(Integer, comment="how many distinct shingles it has")
+    anchor_count: Mapped[int] = mapped_column(Integer, comment="how many of them are anchors")
+    text_hash: Mapped[int | None] = mapped_column(
+        BigInteger, comment="hash of the whole key; NULL for a text without words"
+    )
+    shingles: Mapped[bytes] = mapped_column(
+        LargeBinary, comment="hashes of the shingles: ascending, 8 bytes each, little-endian"
+    )
+    figures: Mapped[bytes] = mapped_column(
+        LargeBinary,
+        comment="for shingles with figures: hash with figures masked, hash with them; as above",
+    )
+
+
+class FingerprintBand(Base):
+    __tablename__ = "fingerprint_bands"
+    __table_args__ = (
+        # The key is all that is looked up: SQLite then needs no second copy of it as an index.
+        {
+            "comment": "what finds an article's copies: equal values, read by hash",
+            "sqlite_with_rowid": False,
+        },
+    )
+
+    hash: Mapped[int] = mapped_column(
+        BigInteger, primary_key=True, autoincrement=False, comment="the value, 64 bit"
+    )
+    article_id: Mapped[int] = mapped_column(
+        # No foreign key: without an index of its own it would make deleting slow, and that index
+        # would double the table. What is left of a deleted article is passed over.
+        RowId,
+        primary_key=True,
+        autoincrement=False,
+        comment="the article",
+    )
+    band: Mapped[int] = mapped_column(
+        SmallInteger, comment="what it is: 0 to 9 a MinHash band, 10 an anchor, 11 the whole text"
+    )
 
 
 class ArticleVersion(Base):

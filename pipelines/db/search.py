@@ -2,25 +2,32 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, and_, or_, select
 
 from pipelines.db.models import (
+    ArticleLink,
     ArticleRow,
     ArticleVersion,
     LedgerRow,
     RemovedLineRow,
     SourceRow,
+    Story,
     table,
 )
+from pipelines.difference import sentence_changes
 
 _ARTICLES = table(ArticleRow)
 _LEDGER = table(LedgerRow)
+_LINKS = table(ArticleLink)
 _REMOVED = table(RemovedLineRow)
 _SOURCES = table(SourceRow)
+_STORIES = table(Story)
 _VERSIONS = table(ArticleVersion)
 
 #: Entries of one page that are told; a page crawled for years has more.
 _ENTRIES = 50
+#: And copies of one article.
+_COPIES = 20
 
 
 def history(connection: Connection, name: str) -> dict[str, Any]:
@@ -90,6 +97,7 @@ _TOLD = (
     "content_hash",
     "charset",
     "extractor",
+    "story_id",
 )
 
 
@@ -118,4 +126,81 @@ def _article(connection: Connection, number: int) -> dict[str, Any]:
         }
         for row in connection.execute(versions)
     ]
+    article["copies"] = _copies(connection, number)
     return article
+
+
+def _copies(connection: Connection, number: int) -> list[dict[str, Any]]:
+    """The other articles of the story, the earliest first, at most _COPIES: how alike they are,
+    and how many sentences the article has besides theirs, lacks, or words differently."""
+    own = connection.execute(
+        select(_ARTICLES.c.story_id, _ARTICLES.c.text).where(_ARTICLES.c.id == number)
+    ).one()
+    query = (
+        select(_ARTICLES, _SOURCES.c.key, _STORIES.c.representative_id, _LINKS)
+        .join(_SOURCES, _SOURCES.c.id == _ARTICLES.c.source_id)
+        .join(_STORIES, _STORIES.c.id == _ARTICLES.c.story_id)
+        .outerjoin(
+            _LINKS,
+            or_(
+                and_(_LINKS.c.a_id == number, _LINKS.c.b_id == _ARTICLES.c.id),
+                and_(_LINKS.c.b_id == number, _LINKS.c.a_id == _ARTICLES.c.id),
+            ),
+        )
+        .where(_ARTICLES.c.story_id == own.story_id, _ARTICLES.c.id != number)
+        .order_by(
+            _ARTICLES.c.published_at.is_(None),
+            _ARTICLES.c.published_at,
+            _ARTICLES.c.first_seen,
+            _ARTICLES.c.id,
+        )
+        .limit(_COPIES)
+    )
+    copies = []
+    for row in connection.execute(query):
+        changes = sentence_changes(row.text, own.text)
+        copies.append(
+            {
+                "article": row.id,
+                "source": row.key,
+                "title": row.title,
+                "agency": row.agency,
+                "published_iso": row.published_iso,
+                "first_seen": row.first_seen.isoformat(timespec="seconds"),
+                "representative": row.id == row.representative_id,
+                "kind": row.kind,
+                "jaccard": row.jaccard and round(row.jaccard, 3),
+                "containment": row.containment and round(row.containment, 3),
+                "sentences_added": changes.added,
+                "sentences_removed": changes.removed,
+                "sentences_altered": changes.altered,
+            }
+        )
+    return copies
+
+
+def text_of(connection: Connection, name: str) -> dict[str, Any] | None:
+    """`article`, `version` (None: the newest), `title` and `text` of an article: by its number,
+    or a URL or path as `history` takes it. None if there is no such article."""
+    number: int | None = None
+    if name.isascii() and name.isdecimal() and len(name) < 19:
+        number = int(name)
+    else:
+        entries = history(connection, name)["seen"]
+        number = next((e["article"] for e in entries if e["article"] is not None), None)
+    columns = (_ARTICLES.c.id, _ARTICLES.c.title, _ARTICLES.c.text)
+    row = connection.execute(select(*columns).where(_ARTICLES.c.id == number)).first()
+    if row is None:
+        return None
+    return {"article": row.id, "version": None, "title": row.title, "text": row.text}
+
+
+def said_before(connection: Connection, article: int, version: int | None) -> dict[str, Any] | None:
+    """The same of an earlier version: the one with this number, or the last. None without it."""
+    query = select(_VERSIONS).where(_VERSIONS.c.article_id == article)
+    if version is not None:
+        query = query.where(_VERSIONS.c.number == version)
+    row = connection.execute(query.order_by(_VERSIONS.c.number.desc()).limit(1)).first()
+    if row is None:
+        return None
+    return {"article": article, "version": row.number, "title": row.title, "text": row.text}

@@ -20,6 +20,7 @@ from sqlalchemy import Connection, Engine, bindparam, delete, func, insert, sele
 from sqlalchemy.exc import DBAPIError
 
 from pipelines.arabic import KEY_VERSION
+from pipelines.db import dedup
 from pipelines.db.engine import is_gone, usable, write
 from pipelines.db.models import (
     ArticleRow,
@@ -219,6 +220,8 @@ def _write(
     engine: Engine, run_id: int, arrivals: Sequence[Arrival], sources: Mapping[str, Source]
 ) -> list[Written]:
     written: list[Written] = []
+    changed: list[int] = []
+    dated: list[int] = []
     with write(engine) as connection:
         now = datetime.now(UTC)
         ids = _source_ids(connection, arrivals, sources)
@@ -233,6 +236,10 @@ def _write(
                 Written(a.name, e.outcome, e.reason, e.detail)
                 for a, e in zip(portion, entries, strict=True)
             ]
+            changed += [e.article_id for e in entries if e.article_id and e.outcome in _CHANGED]
+            dated += [e.article_id for e in entries if e.article_id and e.dated]
+        dedup.link(connection, changed, now)
+        dedup.describe(connection, dated)
     return written
 
 
@@ -259,6 +266,11 @@ class _Entry:
     stage: str | None = None
     reason: Reason | None = None
     detail: str | None = None
+    dated: bool = False  # the article was there, and has an earlier date now
+
+
+#: Outcomes after which an article's text may be another.
+_CHANGED = (Outcome.STORED, Outcome.REVISED)
 
 
 def _store_portion(
@@ -311,7 +323,7 @@ def _store(
                 entries.append(_Entry(Outcome.STORED))
             else:
                 outcome = _decide(connection, old, row, versions.get(old["id"], set()), result)
-                entries.append(_Entry(outcome, old["id"]))
+                entries.append(_Entry(outcome, old["id"], dated=_is_dated(old, row)))
     if new:
         query = insert(_ARTICLES).returning(_ARTICLES.c.id, sort_by_parameter_order=True)
         numbers = connection.execute(query, new).scalars().all()
@@ -368,6 +380,12 @@ def _decide(
     _keep_version(connection, old["id"], new, fetched or new["last_seen"])
     _seen_again(connection, old, fetched)
     return Outcome.REVISED
+
+
+def _is_dated(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether a page gives its article a date that the story must know as well."""
+    publishes = old["published_at"] is None and new["published_at"] is not None
+    return bool(publishes or new["first_seen"] < old["first_seen"])
 
 
 def _is_newer(fetched: datetime | None, old: Mapping[str, Any], *, default: bool) -> bool:
