@@ -221,7 +221,9 @@ def stored_articles(
                 places[Role.VERSION].append(_place(row, Role.VERSION))
             if not same_file and (article.id, row.raw_hash) not in versions:
                 places[Role.COPY].append(_place(row, Role.COPY))
-        own = sorted(reversed(places[Role.OWN]), key=lambda place: place.path != article.path)
+        # The newest entry first, and before all those of the article's own file.
+        own = places[Role.OWN][::-1]
+        own.sort(key=lambda place: place.path != article.path)
         others = (
             *places[Role.VERSION][-_PLACES[Role.VERSION] :],
             *places[Role.COPY][: _PLACES[Role.COPY]],
