@@ -52,9 +52,7 @@ def _process(raw: RawPage, source: Source | None, learned: Learned | None) -> Ar
         cleaned = remove_furniture(page.blocks, learned.lines)
         head = _settle(cleaned, page, raw)
     blocks = tuple(block for _, block in head.lines)
-    require_article(
-        blocks, page.structured, is_html=page.is_html, stated_text=raw.stated.title is not None
-    )
+    require_article(blocks, page, stated_text=raw.stated.title is not None)
     noted = {found.field: found for found in reversed(cleaned.kept)}  # the first of each field
     candidates = [*page.structured.dates, *head.dates]
     if line := noted.get("published_at"):

@@ -19,7 +19,7 @@ from pipelines.db import schema
 from pipelines.db.engine import open_engine, read
 from pipelines.db.learn import SAMPLE
 from pipelines.db.store import finish_run, start_run, write_batch
-from pipelines.document import Block, BlockKind, Candidate, Learned, Place, RawPage
+from pipelines.document import Article, Block, BlockKind, Candidate, Learned, Place, RawPage
 from pipelines.process import process
 from pipelines.stages.repeats import Seen, State, find_candidates, judge, lower_bound, page_hash
 from tests import repeating
@@ -230,7 +230,9 @@ def test_candidates_are_bounded_on_a_hostile_page() -> None:
 def test_what_is_known_changes_neither_candidates_nor_hashes() -> None:
     raw = RawPage(repeating.page(1).encode())
     plain = process(raw, None)
+    assert isinstance(plain, Article)
     learned = process(raw, None, Learned(frozenset(c.key for c in plain.candidates)))
+    assert isinstance(learned, Article)
     assert plain.content_hash != learned.content_hash
     assert plain.candidates == learned.candidates
     assert (plain.page_hash, plain.plain_hash) == (learned.page_hash, learned.plain_hash)

@@ -7,6 +7,7 @@ so that every later stage exists once.
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import trafilatura
@@ -38,6 +39,9 @@ class Extracted:
     structured: Structured
     is_html: bool
     head: tuple[HeadLine, ...] = ()
+    #: Match keys of blocks that are the whole text of a link; what the page's system calls it.
+    linked: frozenset[str] = frozenset()
+    marked_listing: bool = False
 
 
 def extract(text: str, media_type: str, url: str | None) -> Extracted:
@@ -81,6 +85,7 @@ def _extract_html(text: str, url: str | None) -> Extracted:
     tree = _parse(text)
     structured = read_structured(tree, url)
     lines = lines_below_title(tree, [text for text, _ in structured.titles])
+    links = _link_texts(tree)
     _mark_line_breaks(tree)
     _drop_link_lists(tree)
     document = trafilatura.bare_extraction(
@@ -96,7 +101,15 @@ def _extract_html(text: str, url: str | None) -> Extracted:
     if not blocks:
         raise Reject("extract", Reason.NO_TEXT, "no paragraph was found in the page")
     head = tuple(until(lines, {match_key(block.text) for block in blocks if is_prose(block.text)}))
-    return Extracted(blocks, structured, is_html=True, head=head)
+    keys = (match_key(block.text) for block in blocks if block.text in links)
+    return Extracted(
+        blocks,
+        structured,
+        is_html=True,
+        head=head,
+        linked=frozenset(keys),
+        marked_listing=_is_marked_listing(tree),
+    )
 
 
 def _parse(text: str) -> Any:
@@ -110,6 +123,30 @@ def _parse(text: str) -> Any:
     if any(_TOO_DEEP in entry.message for entry in parser.error_log):
         raise Reject("extract", Reason.TOO_DEEP, "elements are nested more than 255 deep")
     return tree
+
+
+#: Links of a page that are looked at; front pages have some 1,000.
+_MOST_LINKS = 5_000
+#: Classes that WordPress, by far the most common system, gives the body of its listings.
+_LISTING_CLASSES = frozenset("archive category tag author search search-results blog paged".split())
+_ARTICLE_CLASSES = frozenset("single page singular single-post".split())
+
+
+def _link_texts(tree: Any) -> frozenset[str]:
+    return frozenset(
+        " ".join("".join(link.itertext()).split())[:_LINK_CHARACTERS]
+        for link in islice(tree.iter("a"), _MOST_LINKS)
+    )
+
+
+_LINK_CHARACTERS = 1_000
+
+
+def _is_marked_listing(tree: Any) -> bool:
+    body = tree.find("body")
+    classes = set((body.get("class") or "").split()[:200]) if body is not None else set()
+    # One word alone may mean anything: WordPress writes several.
+    return len(classes & _LISTING_CLASSES) > 1 and not classes & _ARTICLE_CLASSES
 
 
 def _mark_line_breaks(tree: Any) -> None:
