@@ -5,9 +5,9 @@ so that every later stage exists once.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import groupby, islice
 from typing import Any
 
 import trafilatura
@@ -87,7 +87,6 @@ def _extract_html(text: str, url: str | None) -> Extracted:
     lines = lines_below_title(tree, [text for text, _ in structured.titles])
     links = _link_texts(tree)
     _mark_line_breaks(tree)
-    _drop_link_lists(tree)
     document = trafilatura.bare_extraction(
         tree,
         url=url,
@@ -97,7 +96,7 @@ def _extract_html(text: str, url: str | None) -> Extracted:
         with_metadata=False,
     )
     body = getattr(document, "body", None)
-    blocks = tuple(_tree_blocks(body)) if body is not None else ()
+    blocks = tuple(_without_link_lists(_tree_blocks(body), links)) if body is not None else ()
     if not blocks:
         raise Reject("extract", Reason.NO_TEXT, "no paragraph was found in the page")
     head = tuple(until(lines, {match_key(block.text) for block in blocks if is_prose(block.text)}))
@@ -155,19 +154,16 @@ def _mark_line_breaks(tree: Any) -> None:
         br.tail = "\n" + (br.tail or "")
 
 
-def _drop_link_lists(tree: Any) -> None:
-    """Lists that hold nothing but links (menus, tags, related headlines) are no text."""
-    for element in list(tree.iter("ul", "ol")):
-        items = [item for item in element if item.tag == "li"]
-        if len(items) < 2 or element.getparent() is None:
-            continue
-        if all(_is_link_only(item) for item in items):
-            element.drop_tree()
+def _without_link_lists(blocks: Iterable[Block], links: Collection[str]) -> Iterator[Block]:
+    """Lists that hold nothing but links (menus, tags, related headlines) are no text.
 
-
-def _is_link_only(item: Any) -> bool:
-    linked = sum(len("".join(link.itertext()).strip()) for link in item.iter("a"))
-    return linked > 0 and linked >= 0.9 * len("".join(item.itertext()).strip())
+    They go after extraction: without them it takes other parts of some pages for the article.
+    """
+    for kind, group in groupby(blocks, key=lambda block: block.kind):
+        lines = list(group)
+        is_list = kind is BlockKind.LIST and len(lines) > 1
+        if not is_list or not all(line.text in links for line in lines):
+            yield from lines
 
 
 _KINDS = {
