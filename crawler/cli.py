@@ -11,7 +11,9 @@ from crawler.commands.db import app as db_commands
 from crawler.commands.diff import diff
 from crawler.commands.extract import extract
 from crawler.commands.guard import guarded
+from crawler.commands.learn import learn
 from crawler.commands.replay import replay
+from crawler.commands.reprocess import reprocess
 from crawler.commands.sql import sql
 from crawler.commands.why import why
 
@@ -23,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (replay, extract, sql, why, diff):
+for command in (replay, extract, reprocess, learn, sql, why, diff):
     app.command()(guarded(command))
 app.add_typer(db_commands, name="db")
 

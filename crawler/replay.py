@@ -7,9 +7,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from pebble import ProcessPool
 from sqlalchemy import Engine
 
-from crawler.work import Limits, Page, Result, results
+from crawler.work import Limits, Page, Result, results, workers
+from pipelines.arabic import match_key
+from pipelines.db.engine import read, usable
+from pipelines.db.learn import active_lines, wanted_lines
 from pipelines.db.store import (
     Arrival,
     Outcome,
@@ -19,14 +23,26 @@ from pipelines.db.store import (
     start_run,
     write_batch,
 )
-from pipelines.document import REASONS, Article, Reason, Rejected, Unreadable
+from pipelines.document import (
+    LEARNED_RULE,
+    REASONS,
+    Article,
+    Learned,
+    RawPage,
+    Reason,
+    Rejected,
+    Unreadable,
+)
 from pipelines.errors import DatabaseError
-from pipelines.source import UNNAMED, Source
+from pipelines.source import UNNAMED, Source, find_source
 from pipelines.stages.fingerprint import raw_hash
+from pipelines.urls import host_of
 
 BATCH = 500
 #: A batch is written at the latest after so long: a kill costs no more work than that.
 BATCH_SECONDS = 2.0
+#: The bytes of a batch's pages are held until it is written.
+BATCH_BYTES = 64_000_000
 #: So many refused documents are named in a summary; the ledger has them all.
 _NAMED = 1000
 
@@ -87,11 +103,17 @@ def replay(
     began = time.monotonic()
     summary = Summary(run=start_run(engine, command))
     try:
-        for batch in _batches(results(pages, sources, limits), batch_size):
-            written = write_batch(engine, summary.run, batch, sources)
-            _add(summary, batch, written, sources)
-            summary.seconds = time.monotonic() - began
-            notice(summary)
+        with workers(sources, limits) as pool:
+            lines = LearnedLines(engine, sources)
+            done = results(pages, sources, limits, lines.of_page, pool)
+            for pairs in _batches(done, batch_size):
+                pairs = lines.apply(pairs, pool, limits)
+                batch = [arrival_of(p, result, _hash_of(p, result)) for p, result in pairs]
+                written = write_batch(engine, summary.run, batch, sources)
+                lines.refresh({arrival.source for arrival in batch if arrival.source})
+                _add(summary, batch, written, sources)
+                summary.seconds = time.monotonic() - began
+                notice(summary)
     except BaseException as error:
         status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         with suppress(DatabaseError):  # what went wrong first is what must be told
@@ -102,17 +124,72 @@ def replay(
     return summary
 
 
-def _batches(done: Iterator[tuple[Page, Result]], size: int) -> Iterator[list[Arrival]]:
-    batch: list[Arrival] = []
+def _batches(done: Iterator[tuple[Page, Result]], size: int) -> Iterator[list[tuple[Page, Result]]]:
+    batch: list[tuple[Page, Result]] = []
+    held = 0
     due = time.monotonic() + BATCH_SECONDS
     for page, result in done:
-        batch.append(arrival_of(page, result, _hash_of(page, result)))
-        if len(batch) >= size or time.monotonic() >= due:
+        batch.append((page, result))
+        held += len(page.body) if isinstance(page, RawPage) else 0
+        if len(batch) >= size or held >= BATCH_BYTES or time.monotonic() >= due:
             yield batch
-            batch = []
+            batch, held = [], 0
             due = time.monotonic() + BATCH_SECONDS
     if batch:
         yield batch
+
+
+class LearnedLines:
+    """The lines that each source's pages repeat, as the database has them."""
+
+    def __init__(self, engine: Engine, sources: Mapping[str, Source]) -> None:
+        self._engine, self._sources = engine, sources
+        with usable(engine), read(engine) as connection:
+            self._lines = active_lines(connection)
+
+    def of_page(self, page: RawPage) -> Learned | None:
+        """What is known of a page before it is read: its source may still prove to be another."""
+        source = find_source(self._sources, page.source, page.url)
+        host = host_of(page.url) if page.url else None
+        lines = self._lines.get(source.key if source else host or UNNAMED)
+        return Learned(lines) if lines else None
+
+    def apply(
+        self, pairs: list[tuple[Page, Result]], pool: ProcessPool, limits: Limits
+    ) -> list[tuple[Page, Result]]:
+        """Results as they are with all lines known that the pages before them teach.
+
+        A page was sent to its worker before those ahead of it were counted, so that some are
+        worked on twice: those where a line was found to be furniture, or found to be none, since.
+        """
+        articles = [result for _, result in pairs if isinstance(result, Article)]
+        with usable(self._engine), read(self._engine) as connection:
+            wanted = iter(wanted_lines(connection, articles))
+        again: dict[int, tuple[RawPage, Learned]] = {}
+        for at, (page, result) in enumerate(pairs):
+            if not isinstance(result, Article) or not isinstance(page, RawPage):
+                continue
+            lines = next(wanted)
+            own = {candidate.key for candidate in result.candidates}
+            used = {match_key(r.text) for r in result.removed if r.rule == LEARNED_RULE} & own
+            if used != lines:
+                known = self._lines.get(result.source, frozenset())
+                again[at] = (page, Learned(known - own | lines))
+        if not again:
+            return pairs
+        pages = [page for page, _ in again.values()]
+        learned = iter([learned for _, learned in again.values()])
+        redone = results(pages, self._sources, limits, lambda _: next(learned), pool)
+        done = dict(zip(again, redone, strict=True))
+        return [done.get(at, pair) for at, pair in enumerate(pairs)]
+
+    def refresh(self, keys: set[str]) -> None:
+        """Reads the lines of those sources anew."""
+        with usable(self._engine), read(self._engine) as connection:
+            found = active_lines(connection, keys)
+        for key in keys:
+            self._lines.pop(key, None)
+        self._lines.update(found)
 
 
 def _hash_of(page: Page, result: Result) -> str | None:

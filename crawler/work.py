@@ -8,20 +8,23 @@ interpreter nor survives a worker's crash.
 import os
 import traceback
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from pebble import ProcessExpired, ProcessPool
 
 from crawler.forking import worker_context
-from pipelines.document import Article, RawPage, Reason, Rejected, Unreadable
+from pipelines.document import Article, Learned, RawPage, Reason, Rejected, Unreadable
 from pipelines.source import Source, find_source
 
 _Future = Any  # pebble names its future, but not what it brings
 Result = Article | Rejected | Unreadable
 Page = RawPage | Unreadable
+#: What is known of a page's source when the page is sent to a worker.
+LearnedOf = Callable[[RawPage], Learned | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,27 +47,49 @@ _CHUNK_BYTES = 256_000
 _AHEAD = 3
 
 
-def results(
-    pages: Iterable[Page], sources: Mapping[str, Source], limits: Limits
-) -> Iterator[tuple[Page, Result]]:
-    """Each page with its result, in the order of the pages. Reads only a few pages ahead."""
+@contextmanager
+def workers(sources: Mapping[str, Source], limits: Limits) -> Iterator[ProcessPool]:
+    """Worker processes that know the sources, for `results`. Ends them, with what they do."""
     pool = ProcessPool(
         max_workers=limits.processes,
         context=worker_context(),
         initializer=_start_worker,
         initargs=[dict(sources), limits.memory],
     )
-    waiting: deque[tuple[list[Page], _Future | None]] = deque()
     try:
-        for chunk in _chunks(pages):
-            waiting.append((chunk, _schedule(pool, _raw(chunk), limits)))
-            while len(waiting) >= limits.processes * _AHEAD:
-                yield from _finished(pool, *waiting.popleft(), limits)
-        while waiting:
-            yield from _finished(pool, *waiting.popleft(), limits)
+        yield pool
     finally:
         pool.stop()  # type: ignore[no-untyped-call]
         pool.join()
+
+
+def results(
+    pages: Iterable[Page],
+    sources: Mapping[str, Source],
+    limits: Limits,
+    learned: LearnedOf = lambda _: None,
+    pool: ProcessPool | None = None,
+) -> Iterator[tuple[Page, Result]]:
+    """Each page with its result, in the order of the pages. Reads only a few pages ahead.
+
+    `learned` is asked for each page when it is sent; `pool` are `workers` to use, else they are
+    started for these pages.
+    """
+    if pool is None:
+        with workers(sources, limits) as own:
+            yield from results(pages, sources, limits, learned, own)
+        return
+    waiting: deque[tuple[list[Page], list[_Task], _Future | None]] = deque()
+    for chunk in _chunks(pages):
+        tasks = [(page, learned(page)) for page in chunk if isinstance(page, RawPage)]
+        waiting.append((chunk, tasks, _schedule(pool, tasks, limits)))
+        while len(waiting) >= limits.processes * _AHEAD:
+            yield from _finished(pool, *waiting.popleft(), limits)
+    while waiting:
+        yield from _finished(pool, *waiting.popleft(), limits)
+
+
+_Task = tuple[RawPage, Learned | None]
 
 
 def _chunks(pages: Iterable[Page]) -> Iterator[list[Page]]:
@@ -80,24 +105,24 @@ def _chunks(pages: Iterable[Page]) -> Iterator[list[Page]]:
         yield chunk
 
 
-def _raw(chunk: Iterable[Page]) -> list[RawPage]:
-    return [page for page in chunk if isinstance(page, RawPage)]
-
-
-def _schedule(pool: ProcessPool, pages: list[RawPage], limits: Limits) -> _Future | None:
-    return pool.schedule(_work, args=[pages], timeout=limits.seconds) if pages else None
+def _schedule(pool: ProcessPool, tasks: list[_Task], limits: Limits) -> _Future | None:
+    return pool.schedule(_work, args=[tasks], timeout=limits.seconds) if tasks else None
 
 
 def _finished(
-    pool: ProcessPool, chunk: list[Page], future: _Future | None, limits: Limits
+    pool: ProcessPool,
+    chunk: list[Page],
+    tasks: list[_Task],
+    future: _Future | None,
+    limits: Limits,
 ) -> Iterator[tuple[Page, Result]]:
-    done = iter(_outcomes(pool, _raw(chunk), future, limits))
+    done = iter(_outcomes(pool, tasks, future, limits))
     for page in chunk:
         yield page, page if isinstance(page, Unreadable) else next(done)
 
 
 def _outcomes(
-    pool: ProcessPool, pages: list[RawPage], future: _Future | None, limits: Limits
+    pool: ProcessPool, tasks: list[_Task], future: _Future | None, limits: Limits
 ) -> list[Result]:
     if future is None:
         return []
@@ -107,13 +132,13 @@ def _outcomes(
         detail, reason = f"stopped after {limits.seconds:g} s", Reason.TIMEOUT
     except ProcessExpired as error:
         detail, reason = f"the worker process died (code {error.exitcode})", Reason.CRASHED
-    if len(pages) == 1:
+    if len(tasks) == 1:
         return [Rejected("work", reason, detail)]
     # One of them did it: each on its own tells which.
     return [
         result
-        for page in pages
-        for result in _outcomes(pool, [page], _schedule(pool, [page], limits), limits)
+        for task in tasks
+        for result in _outcomes(pool, [task], _schedule(pool, [task], limits), limits)
     ]
 
 
@@ -133,15 +158,15 @@ def _start_worker(sources: Mapping[str, Source], memory: int) -> None:
         pass  # not on this system: the time bound still holds
 
 
-def _work(pages: list[RawPage]) -> list[Article | Rejected]:
-    return [_process(page) for page in pages]
+def _work(tasks: list[_Task]) -> list[Article | Rejected]:
+    return [_process(page, learned) for page, learned in tasks]
 
 
-def _process(page: RawPage) -> Article | Rejected:
+def _process(page: RawPage, learned: Learned | None) -> Article | Rejected:
     from pipelines.process import process
 
     try:
-        return process(page, find_source(_sources, page.source, page.url))
+        return process(page, find_source(_sources, page.source, page.url), learned)
     except MemoryError:
         return Rejected("work", Reason.CRASHED, "it needed more memory than a page may take")
     except Exception as error:  # a defect of ours must cost one page, not the run

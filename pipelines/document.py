@@ -207,6 +207,34 @@ class Rejected:
     detail: str
 
 
+class Place(StrEnum):
+    """Where a line of a page stands, seen from the article's paragraphs."""
+
+    TOP = "top"
+    BETWEEN = "between"
+    BOTTOM = "bottom"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A short line of a page, counted to see whether the source repeats it. `key`: match key."""
+
+    key: str
+    text: str
+    place: Place
+
+
+#: The rule of lines that were learned from a source's pages.
+LEARNED_RULE = "learned"
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What a source's other pages taught: match keys of the lines that it repeats."""
+
+    lines: frozenset[str] = frozenset()
+
+
 class Precision(StrEnum):
     YEAR = "year"
     MONTH = "month"
@@ -264,6 +292,10 @@ class Article:
     raw_hash: str
     removed: tuple[RemovedLine, ...]
     flags: tuple[str, ...] = ()  # "replacement_characters", "date_conflict", ...
+    # What the source's other pages are compared with; the same whatever was learned before.
+    candidates: tuple[Candidate, ...] = ()
+    page_hash: str = ""
+    plain_hash: str = ""  # `content_hash` as it is without learned lines
 
     @property
     def text(self) -> str:

@@ -5,9 +5,9 @@ Pure: no network, no database, no clock. Spider and reader, laptop and cluster c
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from pipelines.document import Article, Block, BlockKind, RawPage, Rejected, RemovedLine
+from pipelines.arabic import match_key
+from pipelines.document import Article, Block, BlockKind, Learned, RawPage, Rejected, RemovedLine
 from pipelines.rejection import Reject
 from pipelines.source import UNNAMED, Source
 from pipelines.stages.agency import find_agency
@@ -15,20 +15,15 @@ from pipelines.stages.article import require_article
 from pipelines.stages.choose_date import DateCandidate, choose_dates
 from pipelines.stages.date_lines import read_dateline_date
 from pipelines.stages.decode import decode
-from pipelines.stages.extract import extract
+from pipelines.stages.extract import Extracted, extract
 from pipelines.stages.fingerprint import content_hash, raw_hash
 from pipelines.stages.furniture import Cleaned, remove_furniture
 from pipelines.stages.language import detect_language
-from pipelines.stages.metadata import Line, date_line_candidate, settle
+from pipelines.stages.metadata import Line, Settled, date_line_candidate, settle
+from pipelines.stages.repeats import find_candidates, page_hash
 from pipelines.urls import canonical_url, host_of
 
-
-@dataclass(frozen=True, slots=True)
-class Learned:
-    """What a source's other pages taught: match keys of the lines that it repeats."""
-
-    lines: frozenset[str] = frozenset()
-
+__all__ = ["Learned", "process"]
 
 #: Lines that mark an article as something else than news; the mark is kept as a flag.
 _MARKS = ("sponsored", "opinion")
@@ -51,13 +46,13 @@ def process(
 def _process(raw: RawPage, source: Source | None, learned: Learned | None) -> Article:
     decoded = decode(raw)
     page = extract(decoded.text, raw.media_type, raw.url)
-    cleaned = remove_furniture(page.blocks, learned.lines if learned else None)
-    marks = [found.position for found in cleaned.kept if found.field in ("published_at", "author")]
-    head = settle(_kept(page.blocks, cleaned), page, raw.stated, marks)
+    cleaned = plain = remove_furniture(page.blocks)
+    head = plain_head = _settle(plain, page, raw)
+    if learned and any(match_key(block.text) in learned.lines for block in page.blocks):
+        cleaned = remove_furniture(page.blocks, learned.lines)
+        head = _settle(cleaned, page, raw)
     blocks = tuple(block for _, block in head.lines)
-    require_article(
-        blocks, page.structured, is_html=page.is_html, stated_text=raw.stated.title is not None
-    )
+    require_article(blocks, page, stated_text=raw.stated.title is not None)
     noted = {found.field: found for found in reversed(cleaned.kept)}  # the first of each field
     candidates = [*page.structured.dates, *head.dates]
     if line := noted.get("published_at"):
@@ -101,7 +96,15 @@ def _process(raw: RawPage, source: Source | None, learned: Learned | None) -> Ar
         raw_hash=raw_hash(raw.body),
         removed=tuple(sorted((*cleaned.removed, *head.removed), key=_position)),
         flags=tuple(dict.fromkeys(flags)),
+        candidates=find_candidates(plain.blocks),
+        page_hash=page_hash(plain.blocks),
+        plain_hash=content_hash([block for _, block in plain_head.lines]),
     )
+
+
+def _settle(cleaned: Cleaned, page: Extracted, raw: RawPage) -> Settled:
+    marks = [found.position for found in cleaned.kept if found.field in ("published_at", "author")]
+    return settle(_kept(page.blocks, cleaned), page, raw.stated, marks)
 
 
 def _kept(blocks: Sequence[Block], cleaned: Cleaned) -> list[Line]:

@@ -25,7 +25,7 @@ from pipelines.document import (
 )
 from pipelines.errors import DatabaseError
 from pipelines.source import Source
-from pipelines.stages.fingerprint import content_hash
+from pipelines.stages.fingerprint import content_hash, raw_hash
 
 DAYS = [datetime(2020, 9, day, 12, tzinfo=UTC) for day in range(1, 29)]
 
@@ -56,13 +56,14 @@ def arrival(body: str, path: str | None = None, **known: Any) -> Arrival:
         "fetched_at": None,
         "charset": "utf-8",
         "content_hash": content_hash(blocks),
-        "raw_hash": "a" * 64,
+        "raw_hash": raw_hash(body.encode("utf-8", "replace")),
         "removed": (),
+        "page_hash": content_hash(blocks)[:16],
+        "plain_hash": content_hash(blocks),
     }
     article = Article(**(fields | known))
-    return Arrival(
-        path, article.url, article.source, Origin.FILE, article, "a" * 64, article.fetched_at
-    )
+    raw = article.raw_hash
+    return Arrival(path, article.url, article.source, Origin.FILE, article, raw, article.fetched_at)
 
 
 def write(engine: Engine, *arrivals: Arrival, sources: Sequence[Source] = ()) -> list[str]:

@@ -85,6 +85,21 @@ def link(connection: Connection, article_ids: Iterable[int], now: datetime) -> N
         _link_portion(connection, ids[at : at + _PORTION], now)
 
 
+def unlink(connection: Connection, article: int, into: int, now: datetime) -> None:
+    """Takes an article, about to be deleted as the same as `into`, out of links and stories."""
+    query = select(_ARTICLES.c.story_id).where(_ARTICLES.c.id == bindparam("number"))
+    story, other = (connection.execute(query, {"number": n}).scalar() for n in (article, into))
+    for number, old in _stored(connection, [article]).items():
+        _forget(connection, number, old)
+    if story is None:
+        return
+    connection.execute(update(_ARTICLES).where(_ARTICLES.c.id == article).values(story_id=None))
+    _settle(connection, [], [], {story}, now)
+    left = select(_ARTICLES.c.id).where(_ARTICLES.c.story_id == story).limit(1)
+    if other is not None and other != story and connection.execute(left).first() is None:
+        _record_merge(connection, story, other, None, now)
+
+
 def describe(connection: Connection, article_ids: Iterable[int]) -> None:
     """Brings up to date what stories say of articles whose dates changed, but not their text."""
     ids = sorted(set(article_ids))

@@ -52,6 +52,8 @@ class UtcDateTime(TypeDecorator[datetime]):
 RowId = BigInteger().with_variant(Integer, "sqlite")
 Json = JSON().with_variant(JSONB, "postgresql")
 Hash = String(64)
+#: 16 hex digits: within one source, 64 bits tell lines apart.
+LineHash = String(16)
 
 
 class Base(DeclarativeBase):
@@ -107,6 +109,7 @@ class ArticleRow(Base):
     __tablename__ = "articles"
     __table_args__ = (
         Index("ix_articles_content_hash", "content_hash"),
+        Index("ix_articles_raw_hash", "raw_hash"),
         Index("ix_articles_published_at", "published_at"),
         Index("ix_articles_story_id", "story_id"),
         Index("ix_articles_source_id_published_at", "source_id", "published_at"),
@@ -342,6 +345,9 @@ class ArticleVersion(Base):
     title: Mapped[str | None] = mapped_column(Text, comment="headline then")
     text: Mapped[str] = mapped_column(Text, comment="text then")
     content_hash: Mapped[str] = mapped_column(Hash, comment="content hash then")
+    raw_hash: Mapped[str | None] = mapped_column(
+        Hash, comment="SHA-256 of the bytes then; NULL for versions kept before it was noted"
+    )
     seen_at: Mapped[datetime] = mapped_column(UtcDateTime, comment="when it was seen so")
 
 
@@ -357,6 +363,83 @@ class RemovedLineRow(Base):
     )
     text: Mapped[str] = mapped_column(Text, comment="the line")
     rule: Mapped[str] = mapped_column(String(64), comment="the rule that took it out")
+
+
+class SampledPage(Base):
+    __tablename__ = "sampled_pages"
+    __table_args__ = (
+        Index("ix_sampled_pages_source_id_month", "source_id", "month"),
+        {"comment": "an article whose short lines are counted; a bounded sample of each month"},
+    )
+
+    source_id: Mapped[int] = mapped_column(
+        ForeignKey("sources.id"), primary_key=True, comment="the source"
+    )
+    page: Mapped[str] = mapped_column(
+        LineHash, primary_key=True, comment="hash of the article's paragraphs: copies count once"
+    )
+    month: Mapped[str] = mapped_column(
+        String(7), comment="month of its date, as 2024-05; empty without a date"
+    )
+    seen_on: Mapped[date | None] = mapped_column(
+        Date, comment="day of publication, else of the fetch"
+    )
+    raw_hash: Mapped[str] = mapped_column(
+        Hash, comment="SHA-256 of the bytes that its lines are from: of copies, the smallest"
+    )
+
+
+class PageLine(Base):
+    __tablename__ = "page_lines"
+    __table_args__ = (
+        Index("ix_page_lines_source_id_line", "source_id", "line"),
+        {"comment": "a short line of a sampled page"},
+    )
+
+    source_id: Mapped[int] = mapped_column(
+        ForeignKey("sources.id"), primary_key=True, comment="the source"
+    )
+    page: Mapped[str] = mapped_column(LineHash, primary_key=True, comment="the sampled page")
+    line: Mapped[str] = mapped_column(
+        LineHash, primary_key=True, comment="hash of the line's match key"
+    )
+    place: Mapped[str] = mapped_column(
+        String(8), comment="top, between or bottom: where it stands beside the paragraphs"
+    )
+
+
+class LearnedLine(Base):
+    __tablename__ = "learned_lines"
+    __table_args__ = ({"comment": "a line that a source's pages repeat, and what becomes of it"},)
+
+    source_id: Mapped[int] = mapped_column(
+        ForeignKey("sources.id"), primary_key=True, comment="the source"
+    )
+    line: Mapped[str] = mapped_column(
+        LineHash, primary_key=True, comment="hash of the line's match key: its name in commands"
+    )
+    key: Mapped[str] = mapped_column(Text, comment="match key of the line")
+    example: Mapped[str] = mapped_column(Text, comment="the line as one page prints it")
+    example_page: Mapped[str | None] = mapped_column(
+        Text, comment="file or URL of an article that has it"
+    )
+    pages: Mapped[int] = mapped_column(Integer, comment="distinct sampled articles that have it")
+    of_pages: Mapped[int] = mapped_column(
+        Integer, comment="sampled articles of the source from its first appearance to its last"
+    )
+    at_top: Mapped[int] = mapped_column(Integer, comment="articles with it above the first text")
+    in_between: Mapped[int] = mapped_column(Integer, comment="articles with it between paragraphs")
+    at_bottom: Mapped[int] = mapped_column(Integer, comment="articles with it below the last text")
+    first_seen: Mapped[date | None] = mapped_column(Date, comment="day of the first of them")
+    last_seen: Mapped[date | None] = mapped_column(Date, comment="day of the last of them")
+    state: Mapped[str] = mapped_column(
+        String(16), comment="proposed, applied, protected, approved or refused"
+    )
+    reason: Mapped[str] = mapped_column(Text, comment="why it is in that state")
+    decided_by: Mapped[str | None] = mapped_column(
+        Text, comment="who approved or refused it; NULL: counting decides"
+    )
+    decided_at: Mapped[datetime | None] = mapped_column(UtcDateTime, comment="when, UTC")
 
 
 class LedgerRow(Base):

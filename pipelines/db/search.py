@@ -1,8 +1,11 @@
 """Questions that commands ask of the database."""
 
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, and_, or_, select
+from sqlalchemy import Connection, and_, func, or_, select
 
 from pipelines.db.models import (
     ArticleLink,
@@ -204,3 +207,138 @@ def said_before(connection: Connection, article: int, version: int | None) -> di
     if row is None:
         return None
     return {"article": article, "version": row.number, "title": row.title, "text": row.text}
+
+
+# --- bytes -----------------------------------------------------------------------------------
+
+
+class Role(StrEnum):
+    """What bytes are to an article."""
+
+    OWN = "own"  # what is shown was read from them
+    VERSION = "version"  # what it said before
+    COPY = "copy"  # another file with its text
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where bytes lie that an article was read from."""
+
+    role: Role
+    raw_hash: str
+    path: str | None
+    url: str | None
+    origin: str
+    archive: str | None
+    offset: int | None
+    fetched_at: datetime | None
+
+    @property
+    def name(self) -> str:
+        return self.path or self.url or "(standard input)"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An article and where its bytes lie: `own` are places of the same bytes, the likeliest first
+    (one at least, though it may be gone); `others` versions and copies."""
+
+    article_id: int
+    name: str
+    source: str
+    own: tuple[Place, ...]
+    others: tuple[Place, ...]
+
+
+#: Places of each role that are looked at.
+_PLACES = {Role.OWN: 5, Role.VERSION: 50, Role.COPY: 3}
+
+
+def stored_articles(
+    connection: Connection, after: int, limit: int, source: str | None, since: datetime | None
+) -> list[Stored]:
+    """Articles with a number above `after`, in their order, with where their bytes are.
+
+    `source` and `since` narrow them: a source's key, the earliest time of the last fetch. An
+    article whose bytes the ledger does not name has one place, its path.
+    """
+    query = (
+        select(
+            _ARTICLES.c.id,
+            _ARTICLES.c.path,
+            _ARTICLES.c.url,
+            _ARTICLES.c.raw_hash,
+            _SOURCES.c.key.label("source"),
+        )
+        .join(_SOURCES, _SOURCES.c.id == _ARTICLES.c.source_id)
+        .where(_ARTICLES.c.id > after)
+        .order_by(_ARTICLES.c.id)
+        .limit(limit)
+    )
+    if source is not None:
+        query = query.where(_SOURCES.c.key == source)
+    if since is not None:
+        query = query.where(_ARTICLES.c.last_seen >= since)
+    articles = list(connection.execute(query))
+    numbers = [row.id for row in articles]
+    said = select(_VERSIONS.c.article_id, _VERSIONS.c.raw_hash).where(
+        _VERSIONS.c.article_id.in_(numbers)
+    )
+    versions = {(row.article_id, row.raw_hash) for row in connection.execute(said)}
+    newest = (
+        select(func.max(_LEDGER.c.id))
+        .where(_LEDGER.c.article_id.in_(numbers), _LEDGER.c.raw_hash.is_not(None))
+        .group_by(_LEDGER.c.article_id, _LEDGER.c.raw_hash, _LEDGER.c.path)
+    )
+    entries: dict[int, list[Any]] = {}
+    for row in connection.execute(
+        select(_LEDGER).where(_LEDGER.c.id.in_(newest)).order_by(_LEDGER.c.id)
+    ):
+        entries.setdefault(row.article_id, []).append(row)
+    found = []
+    for article in articles:
+        places: dict[Role, list[Place]] = {role: [] for role in Role}
+        for row in entries.get(article.id, ()):
+            same_bytes, same_file = row.raw_hash == article.raw_hash, row.path == article.path
+            if same_bytes:
+                places[Role.OWN].append(_place(row, Role.OWN))
+            elif (article.id, row.raw_hash) in versions:
+                places[Role.VERSION].append(_place(row, Role.VERSION))
+            if not same_file and (article.id, row.raw_hash) not in versions:
+                places[Role.COPY].append(_place(row, Role.COPY))
+        # The newest entry first, and before all those of the article's own file.
+        own = places[Role.OWN][::-1]
+        own.sort(key=lambda place: place.path != article.path)
+        others = (
+            *places[Role.VERSION][-_PLACES[Role.VERSION] :],
+            *places[Role.COPY][: _PLACES[Role.COPY]],
+        )
+        name = article.path or article.url or f"article {article.id}"
+        found.append(
+            Stored(
+                article.id,
+                name,
+                article.source,
+                tuple(own[: _PLACES[Role.OWN]]) or (_nowhere(article),),
+                others,
+            )
+        )
+    return found
+
+
+def _place(row: Any, role: Role) -> Place:
+    return Place(
+        role,
+        row.raw_hash,
+        row.path,
+        row.url,
+        row.origin,
+        row.archive,
+        row.archive_offset,
+        row.fetched_at,
+    )
+
+
+def _nowhere(article: Any) -> Place:
+    path, url = article.path, article.url
+    return Place(Role.OWN, article.raw_hash, path, url, "file", None, None, None)

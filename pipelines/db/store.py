@@ -10,7 +10,7 @@ import os
 import platform
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from importlib.metadata import version
@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Engine, bindparam, delete, func, insert, sele
 from sqlalchemy.exc import DBAPIError
 
 from pipelines.arabic import KEY_VERSION
-from pipelines.db import dedup
+from pipelines.db import dedup, learn
 from pipelines.db.engine import is_gone, usable, write
 from pipelines.db.models import (
     ArticleRow,
@@ -41,7 +41,9 @@ from pipelines.document import (
     Rejected,
     Unreadable,
 )
+from pipelines.errors import UsageError
 from pipelines.source import Source
+from pipelines.stages.repeats import State
 from pipelines.urls import url_key
 
 #: Part of `articles.extractor`: raised when a change of rules changes what is extracted.
@@ -222,9 +224,11 @@ def _write(
     written: list[Written] = []
     changed: list[int] = []
     dated: list[int] = []
+    seen: list[tuple[Article, str | None]] = []
     with write(engine) as connection:
         now = datetime.now(UTC)
-        ids = _source_ids(connection, arrivals, sources)
+        keys = [arrival.source for arrival in arrivals if arrival.source]
+        ids = _source_ids(connection, keys, sources)
         for portion in _portions(arrivals):
             entries = _store_portion(connection, portion, ids, now)
             rows = [
@@ -232,6 +236,11 @@ def _write(
                 for arrival, entry in zip(portion, entries, strict=True)
             ]
             connection.execute(insert(_LEDGER), rows)
+            seen += [
+                (arrival.result, _storable(arrival.name))
+                for arrival, entry in zip(portion, entries, strict=True)
+                if isinstance(arrival.result, Article) and entry.outcome is not Outcome.FAILED
+            ]
             written += [
                 Written(a.name, e.outcome, e.reason, e.detail)
                 for a, e in zip(portion, entries, strict=True)
@@ -240,6 +249,7 @@ def _write(
             dated += [e.article_id for e in entries if e.article_id and e.dated]
         dedup.link(connection, changed, now)
         dedup.describe(connection, dated)
+        learn.note_pages(connection, seen, ids)
     return written
 
 
@@ -249,11 +259,11 @@ def _portions(arrivals: Sequence[Arrival]) -> Iterable[list[Arrival]]:
     seen: set[str] = set()
     for arrival in arrivals:
         if isinstance(arrival.result, Article):
-            identity = identity_of(arrival.result)
-            if identity in seen:
+            names = {*_identities(arrival.result), arrival.result.raw_hash}
+            if names & seen:
                 yield portion
                 portion, seen = [], set()
-            seen.add(identity)
+            seen |= names
         portion.append(arrival)
     if portion:
         yield portion
@@ -301,7 +311,7 @@ def _store(
     connection: Connection, portion: Sequence[Arrival], ids: Mapping[str, int], now: datetime
 ) -> list[_Entry]:
     articles = [a.result for a in portion if isinstance(a.result, Article)]
-    known = _known(connection, [identity_of(article) for article in articles])
+    known = _known(connection, articles, ids)
     versions = _version_hashes(connection, known, articles)
     new: list[dict[str, Any]] = []
     places: list[int] = []  # where in `entries` each new article's number goes
@@ -316,7 +326,7 @@ def _store(
             entries.append(_Entry(outcome, None, result.stage, result.reason, result.detail))
         else:
             row = article_row(result, ids[result.source], arrival.raw_hash or "", now)
-            old = known.get(row["identity"])
+            old = known.get(identity_of(result))
             if old is None:
                 places.append(len(entries))
                 new.append(row)
@@ -350,6 +360,9 @@ def _decide(
     The fetch time decides which of two states is newer. Without one, a page from the file that
     the article came from is newer (the file was edited); one from another file is newer only if
     its text was never seen, so that replaying both files again changes nothing.
+
+    Of the same bytes, and of a text that differs by learned lines alone, the page said nothing
+    new: the article stays as it is until `reprocess` reads all of them by today's rules.
     """
     fetched, same_file = article.fetched_at, old["path"] == new["path"]
     if new["content_hash"] == old["content_hash"]:
@@ -359,23 +372,27 @@ def _decide(
         if newer or (same_file and new["extractor"] != old["extractor"]):
             _replace(connection, old, new, article)
             return Outcome.REVISED
-        filled = {
-            column: new[column]
-            for group in _FILLED_BY_COPIES
-            if old[group[0]] is None and new[group[0]] is not None
-            for column in group
-        }
-        if filled:
+        if filled := _filled(old, new):
             connection.execute(
                 update(_ARTICLES).where(_ARTICLES.c.id == old["id"]).values(**filled)
             )
         _seen_again(connection, old, fetched)
         return Outcome.UNCHANGED if same_file or new["canonical_url"] else Outcome.DUPLICATE
-    if _is_newer(fetched, old, default=same_file or new["content_hash"] not in versions):
+    is_version = not versions.isdisjoint(
+        (new["content_hash"], article.plain_hash, _bytes_mark(new["raw_hash"]))
+    )
+    same_bytes = new["raw_hash"] == old["raw_hash"]
+    if same_bytes and same_file and new["extractor"] != old["extractor"]:
+        _replace(connection, old, new, article)
+        return Outcome.REVISED
+    if same_bytes or article.plain_hash == old["content_hash"]:
+        _seen_again(connection, old, fetched)
+        return Outcome.UNCHANGED if same_file or new["canonical_url"] else Outcome.DUPLICATE
+    if _is_newer(fetched, old, default=same_file or not is_version):
         _keep_version(connection, old["id"], old, old["last_seen"])
         _replace(connection, old, new, article)
         return Outcome.REVISED
-    if new["content_hash"] in versions:
+    if is_version:
         return Outcome.UNCHANGED
     _keep_version(connection, old["id"], new, fetched or new["last_seen"])
     _seen_again(connection, old, fetched)
@@ -386,6 +403,16 @@ def _is_dated(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     """Whether a page gives its article a date that the story must know as well."""
     publishes = old["published_at"] is None and new["published_at"] is not None
     return bool(publishes or new["first_seen"] < old["first_seen"])
+
+
+def _filled(row: Mapping[str, Any], copy: Mapping[str, Any]) -> dict[str, Any]:
+    """What a copy has and the article lacks."""
+    return {
+        column: copy[column]
+        for group in _FILLED_BY_COPIES
+        if row[group[0]] is None and copy[group[0]] is not None
+        for column in group
+    }
 
 
 def _is_newer(fetched: datetime | None, old: Mapping[str, Any], *, default: bool) -> bool:
@@ -435,6 +462,7 @@ def _keep_version(
             title=said["title"],
             text=said["text"],
             content_hash=said["content_hash"],
+            raw_hash=said["raw_hash"],
             seen_at=seen_at,
         )
     )
@@ -448,6 +476,7 @@ _KNOWN_COLUMNS = [
         "content_hash",
         "record_hash",
         "path",
+        "raw_hash",
         "extractor",
         "first_seen",
         "last_seen",
@@ -460,17 +489,49 @@ _KNOWN = select(*_KNOWN_COLUMNS).where(
 )
 
 
-def _known(connection: Connection, identities: Sequence[str]) -> dict[str, dict[str, Any]]:
-    if not identities:
+#: An article without a URL whose text was cut since is still known by its bytes.
+_KNOWN_BYTES = select(*_KNOWN_COLUMNS, _ARTICLES.c.source_id).where(
+    _ARTICLES.c.raw_hash.in_(bindparam("hashes", expanding=True)),
+    _ARTICLES.c.canonical_url.is_(None),
+)
+
+
+def _known(
+    connection: Connection, articles: Sequence[Article], ids: Mapping[str, int]
+) -> dict[str, dict[str, Any]]:
+    """Identity of each article that is known -> the stored row.
+
+    Known is also what is stored as it was before lines were learned, or has the same bytes.
+    """
+    if not articles:
         return {}
+    identities = sorted({name for article in articles for name in _identities(article)})
     rows = connection.execute(_KNOWN, {"identities": identities}).mappings()
-    return {row["identity"]: dict(row) for row in rows}
+    stored = {row["identity"]: dict(row) for row in rows}
+    found: dict[str, dict[str, Any]] = {}
+    unknown: dict[tuple[int, str], str] = {}
+    for article in articles:
+        names = _identities(article)
+        row = next((stored[name] for name in names if name in stored), None)
+        if row is not None:
+            found[names[0]] = row
+        elif article.canonical_url is None:
+            unknown[ids[article.source], article.raw_hash] = names[0]
+    if unknown:
+        hashes = sorted({raw for _, raw in unknown})
+        query = connection.execute(_KNOWN_BYTES.order_by(_ARTICLES.c.id), {"hashes": hashes})
+        for bytes_row in query.mappings():
+            row = dict(bytes_row)
+            if identity := unknown.get((row["source_id"], row["raw_hash"])):
+                found.setdefault(identity, row)
+    return found
 
 
 def _version_hashes(
     connection: Connection, known: dict[str, dict[str, Any]], articles: Sequence[Article]
 ) -> dict[int, set[str]]:
-    """Content hashes of the versions of those articles that changed; completes their rows."""
+    """What tells the versions of those articles that changed: hashes of their texts and, marked,
+    of their bytes. Completes the articles' rows."""
     changed = {
         known[identity]["id"]: identity
         for article in articles
@@ -482,12 +543,253 @@ def _version_hashes(
         texts = select(_ARTICLES.c.id, _ARTICLES.c.text).where(_ARTICLES.c.id.in_(changed))
         for row in connection.execute(texts):
             known[changed[row.id]]["text"] = row.text
-        query = select(_VERSIONS.c.article_id, _VERSIONS.c.content_hash).where(
-            _VERSIONS.c.article_id.in_(changed)
-        )
-        for row in connection.execute(query):
-            found.setdefault(row.article_id, set()).add(row.content_hash)
+        query = select(_VERSIONS.c.article_id, _VERSIONS.c.content_hash, _VERSIONS.c.raw_hash)
+        for row in connection.execute(query.where(_VERSIONS.c.article_id.in_(changed))):
+            hashes = found.setdefault(row.article_id, set())
+            hashes.add(row.content_hash)
+            if row.raw_hash:
+                hashes.add(_bytes_mark(row.raw_hash))
     return found
+
+
+def _bytes_mark(raw_hash: str) -> str:
+    return f"bytes {raw_hash}"
+
+
+# --- corrections -----------------------------------------------------------------------------
+
+
+class Change(StrEnum):
+    """What reading an article's bytes again did to it."""
+
+    CORRECTED = "corrected"  # today's rules and learned lines read it differently
+    UNCHANGED = "unchanged"
+    MERGED = "merged"  # it proved to be another stored article: one of the two is left
+    REJECTED = "rejected"  # today's rules find no article in its bytes; it is kept as it was
+    FAILED = "failed"  # its bytes could not be dealt with; it is kept as it was
+    MISSING = "missing"  # its bytes are gone or have changed; it is kept as it was
+
+
+@dataclass(frozen=True, slots=True)
+class Reread:
+    """What an article's bytes say today. `versions`: hash of bytes -> the same for its versions;
+    `copies`: other files with its text, which may fill what it lacks."""
+
+    article_id: int
+    name: str
+    result: Article | Rejected | Unreadable
+    versions: Mapping[str, Article] = field(default_factory=dict)
+    copies: Sequence[Article] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """What became of it: `fields` that changed, and the lines that left and joined the text."""
+
+    name: str
+    change: Change
+    detail: str | None = None
+    fields: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
+    come: tuple[str, ...] = ()
+
+
+def correct_batch(
+    engine: Engine, reread: Sequence[Reread], sources: Mapping[str, Source], *, dry_run: bool
+) -> list[Corrected]:
+    """Brings stored articles to what their bytes say today, in one transaction.
+
+    What the page said did not change, only how it is read: no version is kept, and the times of
+    its fetches stay. An article whose identity moves to that of another one is merged with it;
+    no article is lost. With `dry_run` nothing is written, only told.
+    """
+    with usable(engine), write(engine) as connection:
+        outer = connection.begin_nested()
+        now = datetime.now(UTC)
+        read = [each.result for each in reread if isinstance(each.result, Article)]
+        ids = _source_ids(connection, [article.source for article in read], sources)
+        done = []
+        for each in reread:
+            try:
+                with connection.begin_nested():
+                    done.append(_correct(connection, each, ids, now))
+            except (DBAPIError, UnicodeEncodeError) as error:
+                if isinstance(error, DBAPIError) and is_gone(error):
+                    raise
+                detail = " ".join(str(getattr(error, "orig", None) or error).split())
+                done.append(Corrected(each.name, Change.FAILED, detail[:500]))
+        moved = (Change.CORRECTED, Change.MERGED)
+        changed = [r.article_id for r, c in zip(reread, done, strict=True) if c.change in moved]
+        dedup.link(connection, changed, now)
+        dedup.describe(connection, changed)
+        seen = [(r.result, _storable(r.name)) for r in reread if isinstance(r.result, Article)]
+        learn.note_pages(connection, seen, ids)
+        if dry_run:
+            outer.rollback()
+        else:
+            outer.commit()
+    return done
+
+
+def recount_lines(
+    engine: Engine, source: str | None, *, dry_run: bool
+) -> dict[str, frozenset[str]]:
+    """Decides anew about all repeated lines of the sources (or of one), from what is counted.
+
+    Returns what is taken out of each source's pages then. With `dry_run` nothing is written.
+    """
+    with usable(engine), write(engine) as connection:
+        outer = connection.begin_nested()
+        query = select(_SOURCES.c.id).order_by(_SOURCES.c.id)
+        if source is not None:
+            query = query.where(_SOURCES.c.key == source)
+        for source_id in connection.execute(query).scalars().all():
+            learn.recount(connection, source_id)
+        lines = learn.active_lines(connection)
+        if dry_run:
+            outer.rollback()
+        else:
+            outer.commit()
+    return lines
+
+
+def _correct(
+    connection: Connection, reread: Reread, ids: Mapping[str, int], now: datetime
+) -> Corrected:
+    result = reread.result
+    if isinstance(result, Unreadable):
+        return Corrected(reread.name, Change.MISSING, result.detail)
+    if isinstance(result, Rejected):
+        failed = REASONS[result.reason][0] == "failed"
+        change = Change.FAILED if failed else Change.REJECTED
+        return Corrected(reread.name, change, f"{result.reason}: {result.detail}")
+    query = select(_ARTICLES).where(_ARTICLES.c.id == reread.article_id)
+    found = connection.execute(query).mappings().one_or_none()
+    if found is None:
+        return Corrected(reread.name, Change.MERGED, "with an article read before it")
+    old = dict(found)
+    new = article_row(result, ids[result.source], old["raw_hash"], now)
+    # Where and when the page was seen is a fact, whatever the rules are today.
+    new |= {name: old[name] for name in ("path", "url", "first_seen", "last_seen", "fetched_at")}
+    for copy in reread.copies:
+        if copy.content_hash == result.content_hash:
+            new |= _filled(new, article_row(copy, new["source_id"], "", now))
+    versions = _correct_versions(connection, reread, old["id"])
+    merged = new["identity"] != old["identity"] and _merge(connection, old, new)
+    changed = tuple(
+        name for name, value in new.items() if old[name] != value and name not in _UNTOLD
+    )
+    if versions:
+        changed = (*changed, "article_versions")
+    if all(old[name] == value for name, value in new.items()):
+        change = Change.CORRECTED if versions else Change.UNCHANGED
+        return Corrected(reread.name, change, None, changed)
+    _replace(connection, old, new, result)
+    before, after = old["text"].split("\n"), new["text"].split("\n")
+    return Corrected(
+        reread.name,
+        Change.MERGED
+        if merged
+        else Change.CORRECTED
+        if old["record_hash"] != new["record_hash"] or changed
+        else Change.UNCHANGED,
+        "with another article, found to be the same" if merged else None,
+        changed,
+        _only_in(before, after),
+        _only_in(after, before),
+    )
+
+
+#: Columns whose change says nothing by itself.
+_UNTOLD = frozenset(("record_hash", "identity", "extractor", "blocks", "content_hash"))
+
+
+def _only_in(lines: Sequence[str], others: Sequence[str]) -> tuple[str, ...]:
+    left = Counter(others)
+    found = []
+    for line in lines:
+        if left[line]:
+            left[line] -= 1
+        else:
+            found.append(line)
+    return tuple(found)
+
+
+def _correct_versions(connection: Connection, reread: Reread, article_id: int) -> bool:
+    """Reads what an article said before by today's rules as well."""
+    changed = False
+    for raw, article in reread.versions.items():
+        said = (_VERSIONS.c.article_id == article_id) & (_VERSIONS.c.raw_hash == raw)
+        values = {"title": article.title, "text": article.text}
+        differs = _VERSIONS.c.content_hash != article.content_hash
+        done = connection.execute(
+            update(_VERSIONS)
+            .where(said, differs)
+            .values(content_hash=article.content_hash, **values)
+        )
+        changed = changed or done.rowcount > 0
+    return changed
+
+
+def _merge(connection: Connection, old: dict[str, Any], new: dict[str, Any]) -> bool:
+    """Makes room for an identity: the article that has it is taken into `old`.
+
+    What that one said otherwise becomes a version, what `new` lacks is filled from it.
+    """
+    query = select(_ARTICLES).where(_ARTICLES.c.identity == new["identity"])
+    found = connection.execute(query).mappings().one_or_none()
+    if found is None:
+        return False
+    other = dict(found)
+    kept = _VERSIONS.c.article_id == old["id"]
+    highest = connection.execute(
+        select(func.coalesce(func.max(_VERSIONS.c.number), 0)).where(kept)
+    ).scalar_one()
+    hashes = set(connection.execute(select(_VERSIONS.c.content_hash).where(kept)).scalars())
+    connection.execute(
+        update(_VERSIONS)
+        .where(_VERSIONS.c.article_id == other["id"])
+        .values(article_id=old["id"], number=_VERSIONS.c.number + highest)
+    )
+    if other["content_hash"] not in {new["content_hash"], *hashes}:
+        _keep_version(connection, old["id"], other, other["last_seen"])
+    connection.execute(
+        update(_LEDGER).where(_LEDGER.c.article_id == other["id"]).values(article_id=old["id"])
+    )
+    new |= _filled(new, other)
+    new["first_seen"] = min(new["first_seen"], other["first_seen"])
+    new["last_seen"] = max(new["last_seen"], other["last_seen"])
+    dedup.unlink(connection, other["id"], old["id"], datetime.now(UTC))
+    connection.execute(delete(_ARTICLES).where(_ARTICLES.c.id == other["id"]))
+    return True
+
+
+# --- learned lines ---------------------------------------------------------------------------
+
+
+def decide_line(
+    engine: Engine, name: str, source: str | None, state: State, who: str
+) -> dict[str, Any]:
+    """Notes what a person decided about a repeated line, and returns its row.
+
+    `name` are the first digits of its hash; `source` tells which, where several sources have it.
+    PROPOSED takes a decision back. Raises UsageError unless exactly one line has that name.
+    """
+    with usable(engine), write(engine) as connection:
+        found = learn.listed_lines(connection, source, name=name.lower()) if name else []
+        if len(found) != 1:
+            raise UsageError(
+                f"{name}: no repeated line has that name; `warraq learn` lists them"
+                if not found
+                else f"{name}: {len(found)} lines have that name, of the sources "
+                f"{', '.join(sorted({line['source'] for line in found})[:5])}; "
+                "give more of it, or name one with --source"
+            )
+        line = found[0]
+        at = datetime.now(UTC)
+        learn.set_state(connection, line["source_id"], line["line"], state, who, at)
+        (line,) = learn.listed_lines(connection, line["source"], name=line["line"])
+    return line
 
 
 # --- rows ------------------------------------------------------------------------------------
@@ -495,12 +797,17 @@ def _version_hashes(
 
 def identity_of(article: Article) -> str:
     """What makes two pages the same article: source and URL, or source and text without one."""
-    stated = (
-        f"url {url_key(article.canonical_url)}"
-        if article.canonical_url
-        else f"text {KEY_VERSION} {article.content_hash}"
-    )
-    return hashlib.sha256(f"{article.source} {stated}".encode()).hexdigest()
+    return _identities(article)[0]
+
+
+def _identities(article: Article) -> list[str]:
+    """The identity, and the one that it has where nothing was learned yet, if that differs."""
+    if article.canonical_url:
+        stated = [f"url {url_key(article.canonical_url)}"]
+    else:
+        hashes = dict.fromkeys((article.content_hash, article.plain_hash or article.content_hash))
+        stated = [f"text {KEY_VERSION} {hashed}" for hashed in hashes]
+    return [hashlib.sha256(f"{article.source} {name}".encode()).hexdigest() for name in stated]
 
 
 def article_row(article: Article, source_id: int, raw_hash: str, now: datetime) -> dict[str, Any]:
@@ -616,10 +923,10 @@ def _storable(text: str | None) -> str | None:
 
 
 def _source_ids(
-    connection: Connection, arrivals: Sequence[Arrival], sources: Mapping[str, Source]
+    connection: Connection, named: Iterable[str], sources: Mapping[str, Source]
 ) -> dict[str, int]:
-    """Numbers of the arrivals' sources; new ones are written, changed descriptions updated."""
-    keys = sorted({arrival.source for arrival in arrivals if arrival.source})
+    """Numbers of sources by key; new ones are written, changed descriptions updated."""
+    keys = sorted(set(named))
     if not keys:
         return {}
     query = select(_SOURCES).where(_SOURCES.c.key.in_(keys))

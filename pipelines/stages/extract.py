@@ -5,8 +5,9 @@ so that every later stage exists once.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby, islice
 from typing import Any
 
 import trafilatura
@@ -38,6 +39,9 @@ class Extracted:
     structured: Structured
     is_html: bool
     head: tuple[HeadLine, ...] = ()
+    #: Match keys of blocks that are the whole text of a link; what the page's system calls it.
+    linked: frozenset[str] = frozenset()
+    marked_listing: bool = False
 
 
 def extract(text: str, media_type: str, url: str | None) -> Extracted:
@@ -81,8 +85,8 @@ def _extract_html(text: str, url: str | None) -> Extracted:
     tree = _parse(text)
     structured = read_structured(tree, url)
     lines = lines_below_title(tree, [text for text, _ in structured.titles])
+    links = _link_texts(tree)
     _mark_line_breaks(tree)
-    _drop_link_lists(tree)
     document = trafilatura.bare_extraction(
         tree,
         url=url,
@@ -92,11 +96,19 @@ def _extract_html(text: str, url: str | None) -> Extracted:
         with_metadata=False,
     )
     body = getattr(document, "body", None)
-    blocks = tuple(_tree_blocks(body)) if body is not None else ()
+    blocks = tuple(_without_link_lists(_tree_blocks(body), links)) if body is not None else ()
     if not blocks:
         raise Reject("extract", Reason.NO_TEXT, "no paragraph was found in the page")
     head = tuple(until(lines, {match_key(block.text) for block in blocks if is_prose(block.text)}))
-    return Extracted(blocks, structured, is_html=True, head=head)
+    keys = (match_key(block.text) for block in blocks if block.text in links)
+    return Extracted(
+        blocks,
+        structured,
+        is_html=True,
+        head=head,
+        linked=frozenset(keys),
+        marked_listing=_is_marked_listing(tree),
+    )
 
 
 def _parse(text: str) -> Any:
@@ -112,25 +124,46 @@ def _parse(text: str) -> Any:
     return tree
 
 
+#: Links of a page that are looked at; front pages have some 1,000.
+_MOST_LINKS = 5_000
+#: Classes that WordPress, by far the most common system, gives the body of its listings.
+_LISTING_CLASSES = frozenset("archive category tag author search search-results blog paged".split())
+_ARTICLE_CLASSES = frozenset("single page singular single-post".split())
+
+
+def _link_texts(tree: Any) -> frozenset[str]:
+    return frozenset(
+        " ".join("".join(link.itertext()).split())[:_LINK_CHARACTERS]
+        for link in islice(tree.iter("a"), _MOST_LINKS)
+    )
+
+
+_LINK_CHARACTERS = 1_000
+
+
+def _is_marked_listing(tree: Any) -> bool:
+    body = tree.find("body")
+    classes = set((body.get("class") or "").split()[:200]) if body is not None else set()
+    # One word alone may mean anything: WordPress writes several.
+    return len(classes & _LISTING_CLASSES) > 1 and not classes & _ARTICLE_CLASSES
+
+
 def _mark_line_breaks(tree: Any) -> None:
     """Two <br> part paragraphs on old pages; trafilatura would join them to one line."""
     for br in tree.iter("br"):
         br.tail = "\n" + (br.tail or "")
 
 
-def _drop_link_lists(tree: Any) -> None:
-    """Lists that hold nothing but links (menus, tags, related headlines) are no text."""
-    for element in list(tree.iter("ul", "ol")):
-        items = [item for item in element if item.tag == "li"]
-        if len(items) < 2 or element.getparent() is None:
-            continue
-        if all(_is_link_only(item) for item in items):
-            element.drop_tree()
+def _without_link_lists(blocks: Iterable[Block], links: Collection[str]) -> Iterator[Block]:
+    """Lists that hold nothing but links (menus, tags, related headlines) are no text.
 
-
-def _is_link_only(item: Any) -> bool:
-    linked = sum(len("".join(link.itertext()).strip()) for link in item.iter("a"))
-    return linked > 0 and linked >= 0.9 * len("".join(item.itertext()).strip())
+    They go after extraction: without them it takes other parts of some pages for the article.
+    """
+    for kind, group in groupby(blocks, key=lambda block: block.kind):
+        lines = list(group)
+        is_list = kind is BlockKind.LIST and len(lines) > 1
+        if not is_list or not all(line.text in links for line in lines):
+            yield from lines
 
 
 _KINDS = {

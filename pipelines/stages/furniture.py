@@ -15,7 +15,7 @@ from importlib.resources import files
 from typing import Any, NamedTuple
 
 from pipelines.arabic import match_key, word_key
-from pipelines.document import Block, BlockKind, RemovedLine
+from pipelines.document import LEARNED_RULE, Block, BlockKind, RemovedLine
 from pipelines.stages.agency import AGENCY_NAMES, OUTLET_NAMES, read_agency
 
 
@@ -450,7 +450,7 @@ _CAPTION = _rule("credit.caption", Action.KEEP_METADATA, "caption")
 _CREDIT = _rule("credit.agencies", Action.KEEP_METADATA, "agency")
 _ROW = _rule("form.row", Action.DROP_LINE, inside=False)
 _BREADCRUMB = _rule("nav.breadcrumb", Action.KEEP_METADATA, "section", inside=False)
-_LEARNED = _rule("learned", Action.DROP_LINE)
+_LEARNED = _rule(LEARNED_RULE, Action.DROP_LINE)
 
 _SEPARATORS = re.compile(r"\s*[|•·»›>‹«←→▪■●◆]\s*|\s+[/\\]\s+")
 _CRUMBS = re.compile(r"\s*[»›>‹«←→]\s*|\s+[/\\]\s+")

@@ -63,6 +63,11 @@ class Structured:
         return bool(self.types & _ARTICLE_TYPES) or "og:article" in self.types
 
     @property
+    def states_article_data(self) -> bool:
+        """Whether its JSON-LD describes an article."""
+        return bool(self.types & _ARTICLE_TYPES)
+
+    @property
     def says_listing(self) -> bool:
         return bool(self.types & _LISTING_TYPES) and not self.says_article
 
