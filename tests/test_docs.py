@@ -19,6 +19,8 @@ COMMANDS = [
     [],
     ["replay"],
     ["extract"],
+    ["learn"],
+    ["reprocess"],
     ["sql"],
     ["why"],
     ["db", "upgrade"],
