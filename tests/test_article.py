@@ -56,6 +56,15 @@ ARTICLES = {
     "with thoughts that trail off": html(
         "".join(f"<p>{sentence(rng).rstrip('.')}...</p>" for _ in range(12))
     ),
+    "with related stories below": html(f"<article><h1>عنوان</h1>{STORY}</article>{CARDS}", OG),
+    "with long parts under linked headings": html(
+        "".join(
+            f'<div><h3><a href="/s/{n}">{headline(rng)}</a></h3>'
+            + "".join(f"<p>{text}</p>" for text in paragraphs(rng)[:4])
+            + "</div>"
+            for n in range(6)
+        )
+    ),
     "with many sub-headings": html(
         "<article>" + "".join(f"<h2>{headline(rng)}</h2><p>{sentence(rng)}</p>" for _ in range(4))
     ),

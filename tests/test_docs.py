@@ -20,6 +20,8 @@ COMMANDS = [
     [],
     ["replay"],
     ["extract"],
+    ["learn"],
+    ["reprocess"],
     ["sql"],
     ["why"],
     ["diff"],

@@ -55,6 +55,8 @@ def _listing(blocks: Sequence[Block], page: Extracted) -> str | None:
     teasers = _teasers(blocks)
     if teasers >= _ITEMS and 2 * teasers >= 0.7 * len(blocks):
         return f"{teasers} headlines, each over the beginning of a text: a list of articles"
+    if page.teased >= _ITEMS and page.teased >= 0.8 * len(page.blocks):
+        return f"{page.teased} of {len(page.blocks)} lines stand below links to other pages"
     prose = [block.text for block in blocks if is_prose(block.text)]
     linked = [block for block in blocks if match_key(block.text) in page.linked]
     if len(linked) > _ITEMS and len(linked) >= max(len(prose), 0.4 * len(blocks)):

@@ -5,6 +5,7 @@ so that every later stage exists once.
 """
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby, islice
@@ -39,8 +40,11 @@ class Extracted:
     structured: Structured
     is_html: bool
     head: tuple[HeadLine, ...] = ()
-    #: Match keys of blocks that are the whole text of a link; what the page's system calls it.
+    #: Match keys of blocks that are the whole text of a link.
     linked: frozenset[str] = frozenset()
+    #: How many blocks stand in short items with a linked heading, side by side with their like.
+    teased: int = 0
+    #: Whether the page's system marks it as an archive, a category or the like.
     marked_listing: bool = False
 
 
@@ -86,6 +90,7 @@ def _extract_html(text: str, url: str | None) -> Extracted:
     structured = read_structured(tree, url)
     lines = lines_below_title(tree, [text for text, _ in structured.titles])
     links = _link_texts(tree)
+    items = "\n".join(_teaser_items(tree))
     _mark_line_breaks(tree)
     document = trafilatura.bare_extraction(
         tree,
@@ -107,6 +112,7 @@ def _extract_html(text: str, url: str | None) -> Extracted:
         is_html=True,
         head=head,
         linked=frozenset(keys),
+        teased=sum(block.text in items for block in blocks[:_TEASED_BLOCKS]),
         marked_listing=_is_marked_listing(tree),
     )
 
@@ -139,6 +145,39 @@ def _link_texts(tree: Any) -> frozenset[str]:
 
 
 _LINK_CHARACTERS = 1_000
+
+
+_HEADINGS = ("h2", "h3", "h4", "h5")
+_MOST_ITEMS = 200
+#: Items side by side, the levels between a heading and its item, and the words of an item.
+_LEAST_ITEMS = 5
+_ITEM_LEVELS = 6
+_ITEM_WORDS = 80
+#: Blocks that are looked up: those of a listing's first page.
+_TEASED_BLOCKS = 60
+
+
+def _teaser_items(tree: Any) -> list[str]:
+    """Texts of the short items that have a linked heading each and stand in one row."""
+    headings = [
+        heading
+        for heading in islice(tree.iter(*_HEADINGS), 2 * _MOST_ITEMS)
+        if heading.find(".//a") is not None or heading.getparent().tag == "a"
+    ][:_MOST_ITEMS]
+    within: Counter[Any] = Counter()
+    for heading in headings:
+        within.update(islice(heading.iterancestors(), _ITEM_LEVELS))
+    texts = []
+    for heading in headings:
+        item = heading
+        for above in islice(heading.iterancestors(), _ITEM_LEVELS):
+            if within[above] >= _LEAST_ITEMS:
+                words = " ".join(islice(item.itertext(), _MOST_ITEMS)).split()
+                if len(words) <= _ITEM_WORDS:
+                    texts.append(" ".join(words))
+                break
+            item = above
+    return texts if len(texts) >= _LEAST_ITEMS else []
 
 
 def _is_marked_listing(tree: Any) -> bool:
