@@ -28,9 +28,9 @@ def require_article(
         raise Reject("article", Reason.NOT_AN_ARTICLE, f"the page calls itself {kinds}")
     prose = [block.text for block in blocks if is_prose(block.text)]
     if sum(map(len, prose)) < _PROSE_CHARACTERS and not structured.says_article:
-        raise Reject(
-            "article", Reason.NOT_AN_ARTICLE, "it holds headlines or labels, hardly a sentence"
-        )
+        kind = next((m for m in structured.marks if m in ("gallery", "video")), None)
+        what = f"a {kind} page" if kind else "it holds headlines or labels"
+        raise Reject("article", Reason.NOT_AN_ARTICLE, f"{what}, hardly a sentence")
     headings = [b for b in blocks if b.kind is BlockKind.HEADING]
     if not structured.says_article and len(headings) > 5 and len(headings) >= len(prose):
         raise Reject(
