@@ -5,8 +5,10 @@ so that every later stage exists once.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import trafilatura
@@ -28,6 +30,10 @@ PROSE_WORDS = 8
 _SENTENCE_END = (".", "؟", "?", "!", "…", "۔", ":", '"', "”", "»", "'", ")", "؛", "،")
 #: A sub-heading is shorter than this and stands between longer lines.
 _HEADING_WORDS = 12
+#: A cell of so many paragraphs or line breaks, with so much in its first texts, is a column.
+_LAYOUT_PARTS = 3
+_LAYOUT_TEXTS = 200
+_LAYOUT_CHARACTERS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +89,7 @@ def _extract_html(text: str, url: str | None) -> Extracted:
     lines = lines_below_title(tree, [text for text, _ in structured.titles])
     _mark_line_breaks(tree)
     _drop_link_lists(tree)
+    _open_layout_tables(tree)
     document = trafilatura.bare_extraction(
         tree,
         url=url,
@@ -126,6 +133,31 @@ def _drop_link_lists(tree: Any) -> None:
             continue
         if all(_is_link_only(item) for item in items):
             element.drop_tree()
+
+
+def _open_layout_tables(tree: Any) -> None:
+    """Old pages lay themselves out with tables; such a table's cells are no row of data.
+
+    A table lays out if it holds another one, or a cell of several paragraphs.
+    """
+    layout: set[Any] = set()
+    parts: Counter[Any] = Counter()
+    for element in tree.iter("table", "p", "br"):
+        cell = next(element.iterancestors("td", "th"), None)
+        if cell is None:
+            continue
+        parts[cell] += 1
+        if element.tag == "table" or (parts[cell] == _LAYOUT_PARTS and _holds_much(cell)):
+            layout.update(islice(cell.iterancestors("table"), 1))
+    for table in layout:
+        table.tag = "div"
+    for element in list(tree.iter("tbody", "thead", "tfoot", "tr", "td", "th")):
+        if next(element.iterancestors("table"), None) is None:
+            element.tag = "div"
+
+
+def _holds_much(cell: Any) -> bool:
+    return sum(map(len, islice(cell.itertext(), _LAYOUT_TEXTS))) > _LAYOUT_CHARACTERS
 
 
 def _is_link_only(item: Any) -> bool:
