@@ -30,6 +30,8 @@ PROSE_WORDS = 8
 _SENTENCE_END = (".", "؟", "?", "!", "…", "۔", ":", '"', "”", "»", "'", ")", "؛", "،")
 #: A sub-heading is shorter than this and stands between longer lines.
 _HEADING_WORDS = 12
+#: A link of fewer words is a button or a name.
+_LINK_WORDS = 4
 #: A cell of so many paragraphs or line breaks, with so much in its first texts, is a column.
 _LAYOUT_PARTS = 3
 _LAYOUT_TEXTS = 200
@@ -44,6 +46,7 @@ class Extracted:
     structured: Structured
     is_html: bool
     head: tuple[HeadLine, ...] = ()
+    links: frozenset[str] = frozenset()  # match keys of paragraphs that are one link each
 
 
 def extract(text: str, media_type: str, url: str | None) -> Extracted:
@@ -90,6 +93,7 @@ def _extract_html(text: str, url: str | None) -> Extracted:
     _mark_line_breaks(tree)
     _drop_link_lists(tree)
     _open_layout_tables(tree)
+    links = frozenset(_link_paragraphs(tree))
     document = trafilatura.bare_extraction(
         tree,
         url=url,
@@ -103,7 +107,7 @@ def _extract_html(text: str, url: str | None) -> Extracted:
     if not blocks:
         raise Reject("extract", Reason.NO_TEXT, "no paragraph was found in the page")
     head = tuple(until(lines, {match_key(block.text) for block in blocks if is_prose(block.text)}))
-    return Extracted(blocks, structured, is_html=True, head=head)
+    return Extracted(blocks, structured, is_html=True, head=head, links=links)
 
 
 def _parse(text: str) -> Any:
@@ -133,6 +137,14 @@ def _drop_link_lists(tree: Any) -> None:
             continue
         if all(_is_link_only(item) for item in items):
             element.drop_tree()
+
+
+def _link_paragraphs(tree: Any) -> Iterator[str]:
+    for element in tree.iter("p"):
+        if _is_link_only(element):
+            key = match_key("".join(element.itertext()))
+            if len(key.split()) >= _LINK_WORDS:
+                yield key
 
 
 def _open_layout_tables(tree: Any) -> None:
