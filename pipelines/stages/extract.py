@@ -27,6 +27,8 @@ _XML_DECLARATION = re.compile(r"^\s*<\?xml[^>]{0,200}\?>")
 #: A block this long, or one that ends as sentences do and has this many words, is prose.
 PROSE_CHARACTERS = 120
 PROSE_WORDS = 8
+#: A dateline that lost its sentence: a few words and a dash.
+_DANGLING = re.compile(r"(?:\S{1,40} ){1,5}[-–—]")
 _SENTENCE_END = (".", "؟", "?", "!", "…", "۔", ":", '"', "”", "»", "'", ")", "؛", "،")
 #: A sub-heading is shorter than this and stands between longer lines.
 _HEADING_WORDS = 12
@@ -189,11 +191,19 @@ _KINDS = {
 
 def _tree_blocks(body: Any) -> Iterator[Block]:
     """trafilatura's tree -> blocks, one a line. A quote's or an item's lines keep its kind."""
+    place = ""
     for kind, text in _pieces(body, BlockKind.PARAGRAPH):
         for raw in text.split("\n"):
             line = clean_line(raw)
-            if match_key(line):  # punctuation alone is no line
-                yield Block(kind, line)
+            if not match_key(line):  # punctuation alone is no line
+                continue
+            if _DANGLING.fullmatch(line) and kind is BlockKind.PARAGRAPH and not place:
+                place = line  # "<b>Beirut -</b> text": extraction parts the two
+                continue
+            yield Block(kind, f"{place} {line}" if place else line)
+            place = ""
+    if place:
+        yield Block(BlockKind.PARAGRAPH, place)
 
 
 def _pieces(element: Any, kind: BlockKind) -> Iterator[tuple[BlockKind, str]]:
