@@ -6,7 +6,7 @@ so that every later stage exists once.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -32,6 +32,15 @@ _DANGLING = re.compile(r"(?:\S{1,40} ){1,5}[-–—]")
 _SENTENCE_END = (".", "؟", "?", "!", "…", "۔", ":", '"', "”", "»", "'", ")", "؛", "،")
 #: A sub-heading is shorter than this and stands between longer lines.
 _HEADING_WORDS = 12
+#: The page's lines are looked up in its stated text from so many words on, in so many elements.
+_TOLD_WORDS = 3
+_TOLD_ELEMENTS = 2_000
+#: No paragraph has so many pieces or characters.
+_TOLD_TEXTS = 200
+_TOLD_LONGEST = 10_000
+#: Extraction failed if it misses this share of them, and they are an article's length.
+_TOLD_MISSED = 0.3
+_TOLD_CHARACTERS = 400
 #: A link of fewer words is a button or a name.
 _LINK_WORDS = 4
 #: A cell of so many paragraphs or line breaks, with so much in its first texts, is a column.
@@ -96,6 +105,7 @@ def _extract_html(text: str, url: str | None) -> Extracted:
     _drop_link_lists(tree)
     _open_layout_tables(tree)
     links = frozenset(_link_paragraphs(tree))
+    told = tuple(_told_blocks(tree, structured.body)) if structured.body else ()
     document = trafilatura.bare_extraction(
         tree,
         url=url,
@@ -106,6 +116,8 @@ def _extract_html(text: str, url: str | None) -> Extracted:
     )
     body = getattr(document, "body", None)
     blocks = tuple(_tree_blocks(body)) if body is not None else ()
+    if _much_more(told, blocks):
+        blocks = told
     if not blocks:
         raise Reject("extract", Reason.NO_TEXT, "no paragraph was found in the page")
     head = tuple(until(lines, {match_key(block.text) for block in blocks if is_prose(block.text)}))
@@ -123,6 +135,44 @@ def _parse(text: str) -> Any:
     if any(_TOO_DEEP in entry.message for entry in parser.error_log):
         raise Reject("extract", Reason.TOO_DEEP, "elements are nested more than 255 deep")
     return tree
+
+
+_TOLD_KINDS = {
+    "p": BlockKind.PARAGRAPH,
+    "h2": BlockKind.HEADING,
+    "h3": BlockKind.HEADING,
+    "h4": BlockKind.HEADING,
+    "li": BlockKind.LIST,
+    "blockquote": BlockKind.QUOTE,
+}
+
+
+def _told_blocks(tree: Any, body: str) -> Iterator[Block]:
+    """The page's lines, in order, that stand in the text which it states for machines.
+
+    That text itself mostly has no line breaks, so it only tells which lines are the article's.
+    """
+    stated = f" {match_key(body)} "
+    seen: set[str] = set()
+    for element in islice(tree.iter(*_TOLD_KINDS), _TOLD_ELEMENTS):
+        if element.tag in ("li", "blockquote") and element.find(".//p") is not None:
+            continue  # its paragraphs come by themselves
+        texts = list(islice(element.itertext(), _TOLD_TEXTS))
+        if len(texts) == _TOLD_TEXTS or sum(map(len, texts)) > _TOLD_LONGEST:
+            continue
+        line = clean_line(" ".join("".join(texts).split()))
+        key = match_key(line)
+        if len(key.split()) >= _TOLD_WORDS and key not in seen and f" {key} " in stated:
+            seen.add(key)
+            yield Block(_TOLD_KINDS[element.tag], line)
+
+
+def _much_more(told: Sequence[Block], blocks: Sequence[Block]) -> bool:
+    """Whether extraction missed a good part of what the page itself states to be its text."""
+    shown = {match_key(block.text) for block in blocks}
+    length = sum(len(block.text) for block in told)
+    missed = sum(len(block.text) for block in told if match_key(block.text) not in shown)
+    return length >= _TOLD_CHARACTERS and missed >= _TOLD_MISSED * length
 
 
 def _mark_line_breaks(tree: Any) -> None:
