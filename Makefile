@@ -3,12 +3,13 @@
 
 PYTHON ?= python3
 VENV := .venv
+PEERS := .venv-evaluate
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 UV := $(shell command -v uv 2>/dev/null)
 SAMPLES_DB := sqlite:///data/samples.db
 
-.PHONY: run test lint bench lock clean
+.PHONY: run test lint bench evaluate lock clean
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -41,10 +42,26 @@ lint: $(READY)
 bench: $(READY)  ## speed and memory beside bare trafilatura, in one run
 	$(BIN)/python -m tests.benchmarks.replay
 
-lock:  ## renew requirements.lock (needs uv)
+$(PEERS)/.ready: requirements-evaluate.lock
+ifdef UV
+	uv venv --quiet --allow-existing --python $(PYTHON) $(PEERS)
+	uv pip install --quiet --python $(PEERS)/bin/python --require-hashes -r requirements-evaluate.lock
+else
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --require-hashes -r requirements-evaluate.lock
+endif
+	@touch $(PEERS)/.ready
+
+evaluate: $(READY) $(PEERS)/.ready  ## quality beside other extractors; GOLD=folder/file.jsonl for your pages
+	$(BIN)/python -m tests.benchmarks.evaluate $(if $(GOLD),--gold $(GOLD))
+
+lock:  ## renew both locks (needs uv)
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --upgrade \
 		--generate-hashes --no-header --no-emit-find-links --no-emit-index-url --quiet \
 		-o requirements.lock
+	uv pip compile --group evaluate --universal --python-version 3.11 --upgrade \
+		--generate-hashes --no-header --no-emit-find-links --no-emit-index-url --quiet \
+		-o requirements-evaluate.lock
 
 clean:
-	rm -rf $(VENV) data build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) data build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -25,8 +25,8 @@ from pipelines.urls import canonical_url, host_of
 
 __all__ = ["Learned", "process"]
 
-#: Lines that mark an article as something else than news; the mark is kept as a flag.
-_MARKS = ("sponsored", "opinion")
+#: Lines that tell what kind of text it is, or that it is not all; the mark is kept as a flag.
+_MARKS = ("sponsored", "opinion", "paywall")
 
 
 def process(
@@ -69,7 +69,8 @@ def _process(raw: RawPage, source: Source | None, learned: Learned | None) -> Ar
     agency = find_agency([*blocks, *credits], author)
     text = "\n".join(block.text for block in blocks)
     canonical = page.structured.canonical_url or canonical_url([], raw.url)
-    flags = [*decoded.flags, *dates.flags, *(field for field in _MARKS if field in noted)]
+    marks_noted = [field for field in _MARKS if field in noted]
+    flags = [*decoded.flags, *dates.flags, *page.structured.marks, *marks_noted]
     return Article(
         source=source.key if source else (canonical and host_of(canonical)) or UNNAMED,
         path=raw.path,

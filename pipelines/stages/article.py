@@ -64,7 +64,9 @@ def _listing(blocks: Sequence[Block], page: Extracted) -> str | None:
     if structured.says_article:
         return None
     if sum(map(len, prose)) < _PROSE_CHARACTERS:
-        return "it holds headlines or labels, hardly a sentence"
+        kind = next((mark for mark in structured.marks if mark in ("gallery", "video")), None)
+        what = f"it is a {kind} page" if kind else "it holds headlines or labels"
+        return f"{what}, hardly a sentence"
     headings = [b for b in blocks if b.kind is BlockKind.HEADING]
     if len(headings) > _ITEMS and len(headings) >= len(prose):
         return f"{len(headings)} headings over {len(prose)} paragraphs: a list of articles"

@@ -6,7 +6,7 @@ so that every later stage exists once.
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
 from typing import Any
@@ -27,9 +27,26 @@ _XML_DECLARATION = re.compile(r"^\s*<\?xml[^>]{0,200}\?>")
 #: A block this long, or one that ends as sentences do and has this many words, is prose.
 PROSE_CHARACTERS = 120
 PROSE_WORDS = 8
+#: A dateline that lost its sentence: a few words and a dash.
+_DANGLING = re.compile(r"(?:\S{1,40} ){1,5}[-–—]")
 _SENTENCE_END = (".", "؟", "?", "!", "…", "۔", ":", '"', "”", "»", "'", ")", "؛", "،")
 #: A sub-heading is shorter than this and stands between longer lines.
 _HEADING_WORDS = 12
+#: The page's lines are looked up in its stated text from so many words on, in so many elements.
+_TOLD_WORDS = 3
+_TOLD_ELEMENTS = 2_000
+#: No paragraph has so many pieces or characters.
+_TOLD_TEXTS = 200
+_TOLD_LONGEST = 10_000
+#: Extraction failed if it misses this share of them, and they are an article's length.
+_TOLD_MISSED = 0.3
+_TOLD_CHARACTERS = 400
+#: A link of fewer words is a button or a name.
+_LINK_WORDS = 4
+#: A cell of so many paragraphs or line breaks, with so much in its first texts, is a column.
+_LAYOUT_PARTS = 3
+_LAYOUT_TEXTS = 200
+_LAYOUT_CHARACTERS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +63,8 @@ class Extracted:
     teased: int = 0
     #: Whether the page's system marks it as an archive, a category or the like.
     marked_listing: bool = False
+    #: Match keys of paragraphs that are one link each.
+    links: frozenset[str] = frozenset()
 
 
 def extract(text: str, media_type: str, url: str | None) -> Extracted:
@@ -92,6 +111,9 @@ def _extract_html(text: str, url: str | None) -> Extracted:
     links = _link_texts(tree)
     items = "\n".join(_teaser_items(tree))
     _mark_line_breaks(tree)
+    _open_layout_tables(tree)
+    alone = frozenset(_link_paragraphs(tree))
+    told = tuple(_told_blocks(tree, structured.body)) if structured.body else ()
     document = trafilatura.bare_extraction(
         tree,
         url=url,
@@ -102,6 +124,8 @@ def _extract_html(text: str, url: str | None) -> Extracted:
     )
     body = getattr(document, "body", None)
     blocks = tuple(_without_link_lists(_tree_blocks(body), links)) if body is not None else ()
+    if _much_more(told, blocks):
+        blocks = told
     if not blocks:
         raise Reject("extract", Reason.NO_TEXT, "no paragraph was found in the page")
     head = tuple(until(lines, {match_key(block.text) for block in blocks if is_prose(block.text)}))
@@ -114,6 +138,7 @@ def _extract_html(text: str, url: str | None) -> Extracted:
         linked=frozenset(keys),
         teased=sum(block.text in items for block in blocks[:_TEASED_BLOCKS]),
         marked_listing=_is_marked_listing(tree),
+        links=alone,
     )
 
 
@@ -187,6 +212,44 @@ def _is_marked_listing(tree: Any) -> bool:
     return len(classes & _LISTING_CLASSES) > 1 and not classes & _ARTICLE_CLASSES
 
 
+_TOLD_KINDS = {
+    "p": BlockKind.PARAGRAPH,
+    "h2": BlockKind.HEADING,
+    "h3": BlockKind.HEADING,
+    "h4": BlockKind.HEADING,
+    "li": BlockKind.LIST,
+    "blockquote": BlockKind.QUOTE,
+}
+
+
+def _told_blocks(tree: Any, body: str) -> Iterator[Block]:
+    """The page's lines, in order, that stand in the text which it states for machines.
+
+    That text itself mostly has no line breaks, so it only tells which lines are the article's.
+    """
+    stated = f" {match_key(body)} "
+    seen: set[str] = set()
+    for element in islice(tree.iter(*_TOLD_KINDS), _TOLD_ELEMENTS):
+        if element.tag in ("li", "blockquote") and element.find(".//p") is not None:
+            continue  # its paragraphs come by themselves
+        texts = list(islice(element.itertext(), _TOLD_TEXTS))
+        if len(texts) == _TOLD_TEXTS or sum(map(len, texts)) > _TOLD_LONGEST:
+            continue
+        line = clean_line(" ".join("".join(texts).split()))
+        key = match_key(line)
+        if len(key.split()) >= _TOLD_WORDS and key not in seen and f" {key} " in stated:
+            seen.add(key)
+            yield Block(_TOLD_KINDS[element.tag], line)
+
+
+def _much_more(told: Sequence[Block], blocks: Sequence[Block]) -> bool:
+    """Whether extraction missed a good part of what the page itself states to be its text."""
+    shown = {match_key(block.text) for block in blocks}
+    length = sum(len(block.text) for block in told)
+    missed = sum(len(block.text) for block in told if match_key(block.text) not in shown)
+    return length >= _TOLD_CHARACTERS and missed >= _TOLD_MISSED * length
+
+
 def _mark_line_breaks(tree: Any) -> None:
     """Two <br> part paragraphs on old pages; trafilatura would join them to one line."""
     for br in tree.iter("br"):
@@ -205,6 +268,44 @@ def _without_link_lists(blocks: Iterable[Block], links: Collection[str]) -> Iter
             yield from lines
 
 
+def _link_paragraphs(tree: Any) -> Iterator[str]:
+    for element in tree.iter("p"):
+        if _is_link_only(element):
+            key = match_key("".join(element.itertext()))
+            if len(key.split()) >= _LINK_WORDS:
+                yield key
+
+
+def _open_layout_tables(tree: Any) -> None:
+    """Old pages lay themselves out with tables; such a table's cells are no row of data.
+
+    A table lays out if it holds another one, or a cell of several paragraphs.
+    """
+    layout: set[Any] = set()
+    parts: Counter[Any] = Counter()
+    for element in tree.iter("table", "p", "br"):
+        cell = next(element.iterancestors("td", "th"), None)
+        if cell is None:
+            continue
+        parts[cell] += 1
+        if element.tag == "table" or (parts[cell] == _LAYOUT_PARTS and _holds_much(cell)):
+            layout.update(islice(cell.iterancestors("table"), 1))
+    for table in layout:
+        table.tag = "div"
+    for element in list(tree.iter("tbody", "thead", "tfoot", "tr", "td", "th")):
+        if next(element.iterancestors("table"), None) is None:
+            element.tag = "div"
+
+
+def _holds_much(cell: Any) -> bool:
+    return sum(map(len, islice(cell.itertext(), _LAYOUT_TEXTS))) > _LAYOUT_CHARACTERS
+
+
+def _is_link_only(item: Any) -> bool:
+    linked = sum(len("".join(link.itertext()).strip()) for link in item.iter("a"))
+    return linked > 0 and linked >= 0.9 * len("".join(item.itertext()).strip())
+
+
 _KINDS = {
     "head": BlockKind.HEADING,
     "p": BlockKind.PARAGRAPH,
@@ -217,11 +318,19 @@ _KINDS = {
 
 def _tree_blocks(body: Any) -> Iterator[Block]:
     """trafilatura's tree -> blocks, one a line. A quote's or an item's lines keep its kind."""
+    place = ""
     for kind, text in _pieces(body, BlockKind.PARAGRAPH):
         for raw in text.split("\n"):
             line = clean_line(raw)
-            if match_key(line):  # punctuation alone is no line
-                yield Block(kind, line)
+            if not match_key(line):  # punctuation alone is no line
+                continue
+            if _DANGLING.fullmatch(line) and kind is BlockKind.PARAGRAPH and not place:
+                place = line  # "<b>Beirut -</b> text": extraction parts the two
+                continue
+            yield Block(kind, f"{place} {line}" if place else line)
+            place = ""
+    if place:
+        yield Block(BlockKind.PARAGRAPH, place)
 
 
 def _pieces(element: Any, kind: BlockKind) -> Iterator[tuple[BlockKind, str]]:

@@ -110,9 +110,11 @@ def settle(
         if at < len(row) or (behind and rest[at][1].kind is BlockKind.LIST):
             drop(at, "tags.row")
     above = {*marks, *(line.position for line in removed if line.rule == "date.line")}
+    for at in _lone_links(rest, page.links):
+        drop(at, "related.link")
     shown = {match_key(block.text) for _, block in rest}
-    lead = next((block.text for _, block in rest if is_prose(block.text)), "")
-    deck = _marked_deck(page, titles, lead)
+    prose = [block.text for _, block in rest[:_HEAD_LINES] if is_prose(block.text)]
+    deck = _marked_deck(page, titles, prose[:2])
     if deck is None and (missed := _missed_lead(page, titles, shown)):
         rest.insert(0, (_ABOVE, Block(BlockKind.PARAGRAPH, missed)))
     if deck is not None:
@@ -148,6 +150,23 @@ def date_line_candidate(line: str) -> DateCandidate:
     return DateCandidate(line, "date_line", "modified" if modified else "published")
 
 
+def _lone_links(rest: Sequence[Line], links: Collection[str]) -> list[int]:
+    """Places (last first) of paragraphs that are one link and no sentence: related headlines.
+
+    Where half of the text is links, they are the text: a press review, say.
+    """
+    linked = [
+        at
+        for at, (_, block) in enumerate(rest)
+        if block.kind is BlockKind.PARAGRAPH
+        and not is_prose(block.text)
+        and match_key(block.text) in links
+    ]
+    length = sum(len(rest[at][1].text) for at in linked)
+    whole = sum(len(block.text) for _, block in rest)
+    return linked[::-1] if 2 * length < whole else []
+
+
 def _labels(rest: Sequence[Line]) -> Sequence[Line]:
     """Two or more list items of a few words that the text begins with: a row of tags."""
     at = 0
@@ -166,7 +185,7 @@ def _labels(rest: Sequence[Line]) -> Sequence[Line]:
 def _stated_title(structured: Structured, stated: Stated) -> tuple[str | None, str | None]:
     if stated.title:
         return stated.title, "stated"
-    site = match_key(structured.site_name or "")
+    site = match_key(structured.site_name or _site_of_title(structured) or "")
     candidates = [
         (title, where)
         for text, where in structured.titles
@@ -201,12 +220,20 @@ def _without_site(text: str, structured: Structured) -> str:
 
 
 def _site_of_title(structured: Structured) -> str | None:
-    """What the <title> element adds to the title: "Title - Name of the site"."""
+    """What the <title> element adds to the title: "Title - Name of the site", or "Name: Title"
+    where the one heading of the page is the name."""
     whole = next((text for text, where in structured.titles if where == "title_element"), "")
     parts = _SUFFIX.split(whole)
     others = {match_key(text) for text, where in structured.titles if where != "title_element"}
     if len(parts) == 2 and match_key(parts[0]) in others and len(parts[1].split()) <= _SITE_WORDS:
         return parts[1]
+    key = match_key(whole)
+    for text, where in structured.titles:
+        name = match_key(text)
+        rest = key.removeprefix(name).strip()
+        alone = where == "h1" and len(name.split()) <= _SITE_WORDS and key.startswith(name + " ")
+        if alone and (rest in others or (len(parts) == 2 and match_key(parts[0]) == name)):
+            return text
     return None
 
 
@@ -276,16 +303,17 @@ def _without_site_name(structured: Structured) -> str | None:
 # --- deck ------------------------------------------------------------------------------------
 
 
-def _marked_deck(page: Extracted, titles: Collection[str], lead: str) -> str | None:
+def _marked_deck(page: Extracted, titles: Collection[str], prose: Sequence[str]) -> str | None:
     """The line below the title that its markup calls a deck.
 
     Words such as "intro" or "summary" stand for a deck on some sites and for the first paragraph
-    on others: there the first paragraph must say its words again.
+    on others: there the paragraph that follows it (of `prose`) must say its words again.
     """
     for line in page.head:
         words = match_key(line.text).split()
         if not _DECK_LEAST_WORDS <= len(words) <= _DECK_WORDS or " ".join(words) in titles:
             continue
+        lead = next((text for text in prose if match_key(text).split() != words), "")
         if line.hint == "deck" or (line.hint == "intro" and _says_again(words, lead)):
             return line.text
     return None

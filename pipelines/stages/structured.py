@@ -6,7 +6,7 @@ Nothing is chosen here: `metadata` settles between these statements and what the
 import html as entities
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -41,6 +41,12 @@ _ARTICLE_TYPES = frozenset(
     }
 )
 _LISTING_TYPES = frozenset(["CollectionPage", "SearchResultsPage", "ItemList"])
+#: What a page is about where it is no article: its name and date count then.
+_MEDIA_TYPES = frozenset(["ImageGallery", "MediaGallery", "VideoObject"])
+_GALLERY_TYPES = frozenset(["ImageGallery", "MediaGallery", "og:gallery"])
+_LIVE_CLASS = re.compile(r"(?:^|[\s_-])live-?blog(?:$|[\s_-])", re.I)
+#: A stated text of the article beyond this is not read (characters).
+_BODY_LIMIT = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,10 @@ class Structured:
     tags: tuple[str, ...] = ()
     dates: tuple[DateCandidate, ...] = ()
     types: frozenset[str] = frozenset()
+    #: What kind of page it is beside an article: live_blog, gallery, video, paywall.
+    marks: tuple[str, ...] = ()
+    #: The article's text, where the page states it for machines too; often without its line breaks.
+    body: str | None = None
 
     @property
     def says_article(self) -> bool:
@@ -79,7 +89,9 @@ def read_structured(tree: Any, url: str | None) -> Structured:
     """Reads a parsed page. `url` is where it was fetched from, if that is known."""
     meta = _meta(tree)
     nodes = list(_json_ld(tree))
-    article = next((n for n in nodes if _types(n) & _ARTICLE_TYPES), {})
+    article = next(
+        (n for kinds in (_ARTICLE_TYPES, _MEDIA_TYPES) for n in nodes if _types(n) & kinds), {}
+    )
     types = {kind for node in nodes for kind in _types(node)}
     if meta.get("og:type"):
         types.add(f"og:{meta['og:type'].lower()}")
@@ -102,7 +114,30 @@ def read_structured(tree: Any, url: str | None) -> Structured:
         tags=tuple(dict.fromkeys(_tags(tree, meta, article)))[:_TAGS],
         dates=tuple(_dates(tree, meta, article, url)),
         types=frozenset(types),
+        marks=tuple(_marks(tree, types, article)),
+        body=_body(article),
     )
+
+
+def _marks(tree: Any, types: Collection[str], article: Mapping[str, Any]) -> Iterator[str]:
+    named = " ".join(
+        element.get(name) or "" for element in _PAGE_PARTS(tree) for name in ("class", "itemtype")
+    )
+    if "LiveBlogPosting" in types or "LiveBlogPosting" in named or _LIVE_CLASS.search(named):
+        yield "live_blog"
+    if _GALLERY_TYPES & set(types):
+        yield "gallery"
+    # An article may hold a video; a page that is one says so of itself, or of nothing else.
+    films = any(kind.startswith("og:video") for kind in types)
+    if films or ("VideoObject" in types and not _ARTICLE_TYPES & set(types)):
+        yield "video"
+    if str(article.get("isAccessibleForFree")).lower() == "false":
+        yield "paywall"
+
+
+def _body(article: Mapping[str, Any]) -> str | None:
+    stated = article.get("articleBody")
+    return entities.unescape(stated[:_BODY_LIMIT]) if isinstance(stated, str) else None
 
 
 # --- tags ------------------------------------------------------------------------------------
@@ -116,6 +151,7 @@ def _xpath(expression: str) -> Callable[[Any], list[Any]]:
 _META = _xpath("//meta[@content]")
 _TAG_META = _xpath("//meta[@property='article:tag'][@content]")
 _H1 = _xpath("//h1")
+_PAGE_PARTS = _xpath("(//body|//main|//article)[position() <= 5]")
 _CANONICAL = _xpath("//link[translate(@rel,'CANONIL','canonil')='canonical']/@href")
 _TIME = _xpath("//article//time[@datetime]|//main//time[@datetime]|//time[@datetime]")
 _ITEMPROP_DATE = _xpath(
@@ -215,6 +251,8 @@ def _dates(
     for key, role in _ITEM_DATES.items():
         if stated := _text(article.get(key)):
             yield DateCandidate(stated, "json_ld", role)
+    if stated := _text(article.get("uploadDate")):  # a video's own word for it
+        yield DateCandidate(stated, "json_ld", "published")
     for name, role in _META_DATES.items():
         if name in meta:
             yield DateCandidate(meta[name], "meta", role)
