@@ -44,7 +44,7 @@ from pipelines.source import Source
 from pipelines.urls import url_key
 
 #: Part of `articles.extractor`: raised when a change of rules changes what is extracted.
-RULES_VERSION = 1
+RULES_VERSION = 2
 EXTRACTOR = f"trafilatura {version('trafilatura')}, rules {RULES_VERSION}"
 
 _ARTICLES = table(ArticleRow)
