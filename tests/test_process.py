@@ -103,6 +103,40 @@ def test_deck_is_told_from_the_body() -> None:
     assert lead.deck is None and lead.text.split("\n")[0] == deck + "."
 
 
+def test_short_words_do_not_make_a_deck_of_a_lead() -> None:
+    lead = "The harbour clerk said in a letter on Thursday that the ferry to the island is to stop."
+    rest = [
+        "It is the last of the boats in the bay, and a third of the pupils of the school use it.",
+        "The council is to meet in the town hall in a week, and it is to decide on a levy then.",
+        "Residents have asked for a vote, which the mayor has promised to hold before winter.",
+    ]
+    page = article(text_page("Last ferry to the island is to stop", lead, *rest))
+    assert page.deck is None and page.text.split("\n")[0] == lead
+
+
+def test_paragraphs_of_one_link_are_related_headlines() -> None:
+    link = "<p><a href='/n/2'>حريق يلتهم أربعة متاجر في السوق القديمة</a></p>"
+    page = article(
+        html_page(f"<article><h1>{TITLE}</h1>{paragraphs(BODY[0])}{link}{paragraphs(*BODY[1:])}")
+    )
+    assert page.text.split("\n") == BODY
+    assert [line.rule for line in page.removed if "حريق" in line.text] == ["related.link"]
+    titles = [f"عناوين الصحيفة رقم {n} هذا الصباح" for n in range(12)]
+    press = "".join(f"<p><a href='/n'>{title}</a></p>" for title in titles)
+    page = article(html_page(f"<article><h1>{TITLE}</h1>{paragraphs(*BODY[:2])}{press}</article>"))
+    assert "عناوين الصحيفة رقم 3 هذا الصباح" in page.text
+
+
+def test_table_of_data_stays_one() -> None:
+    rows = "".join(f"<tr><td><p>صنف {n}</p></td><td><p>{n} دنانير</p></td></tr>" for n in "345")
+    told = f"{paragraphs(*BODY[:2])}<table>{rows}</table>{paragraphs(BODY[2])}"
+    inside = f"<article><h1>{TITLE}</h1>{told}</article>"
+    page = article(html_page(inside))
+    assert [b.text for b in page.blocks if b.kind == "table"] == [
+        f"صنف {n} | {n} دنانير" for n in "345"
+    ]
+
+
 def test_zone_of_the_source_serves_a_time_without_one() -> None:
     line = "السبت 11 مايو 2024 - 09:15"
     page = text_page(TITLE, line, *BODY)

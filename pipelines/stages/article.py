@@ -59,7 +59,9 @@ def _listing(blocks: Sequence[Block], page: Extracted) -> str | None:
         return f"{page.teased} of {len(page.blocks)} lines stand below links to other pages"
     prose = [block.text for block in blocks if is_prose(block.text)]
     linked = [block for block in blocks if match_key(block.text) in page.linked]
-    if len(linked) > _ITEMS and len(linked) >= max(len(prose), 0.4 * len(blocks)):
+    # A short article above a long list of links begins with its own sentences.
+    told = [block for block in blocks[:3] if is_prose(block.text) and block not in linked]
+    if len(told) < 2 and len(linked) > _ITEMS and len(linked) >= max(len(prose), 0.4 * len(blocks)):
         return f"{len(linked)} of {len(blocks)} lines are links: a list of articles"
     if structured.says_article:
         return None

@@ -359,5 +359,6 @@ def _says_again(words: Sequence[str], text: str) -> bool:
     """
     if text.startswith("و"):
         return False
-    said = set(words)
-    return len(said & set(match_key(text).split())) >= _DECK_OVERLAP * len(said)
+    # Any two English sentences share their short words.
+    said = {word for word in words if len(word) > 3 or not word.isascii()}
+    return bool(said) and len(said & set(match_key(text).split())) >= _DECK_OVERLAP * len(said)
