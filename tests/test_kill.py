@@ -25,6 +25,10 @@ DOCUMENTS = 240
 BATCH = 10
 
 
+#: A line of the page that no lexicon knows: it is learned on the way.
+_FURNITURE = "صوتك يصل إلينا كل صباح"
+
+
 @pytest.fixture(scope="module")
 def documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Articles with and without a URL, copies in one source and in two, versions, broken lines."""
@@ -40,6 +44,7 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 row["fetched_at"] = f"2024-05-{1 + number % 28:02}T10:00:00Z"
             elif number % 2:
                 row["text"] = "\n".join(paragraphs(random.Random(number % 20))[:3])
+            row["text"] += f"\n{_FURNITURE}"
             out.write(json.dumps(row, ensure_ascii=False) + "\n")
             if number % 50 == 0:
                 out.write("{broken\n")
@@ -77,6 +82,11 @@ def contents(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:
         "JOIN articles r ON r.id = s.representative_id ORDER BY 1",
         "sources": "SELECT key, ad_hoc FROM sources ORDER BY key",
     }
+    queries |= {
+        "sampled": "SELECT page, month, seen_on, raw_hash FROM sampled_pages ORDER BY page",
+        "lines": "SELECT page, line, place FROM page_lines ORDER BY page, line",
+        "learned": "SELECT line, pages, of_pages, state, reason FROM learned_lines ORDER BY line",
+    }
     with read(engine) as connection:
         return {name: list(map(tuple, connection.execute(text(q)))) for name, q in queries.items()}
 
@@ -84,7 +94,8 @@ def contents(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:
 def empty(engine: Engine) -> None:
     tables = (
         *("ledger", "removed_lines", "article_versions", "article_links", "article_shingles"),
-        *("fingerprint_bands", "stories", "articles", "sources", "runs"),
+        *("fingerprint_bands", "stories", "articles", "learned_lines", "page_lines"),
+        *("sampled_pages", "sources", "runs"),
     )
     with write(engine) as connection:
         for table in tables:
