@@ -70,13 +70,25 @@ def contents(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:
         "removed": "SELECT a.identity, r.position, r.text, r.rule FROM removed_lines r "
         "JOIN articles a ON a.id = r.article_id ORDER BY 1, 2",
         "sources": "SELECT key, ad_hoc FROM sources ORDER BY key",
+        "sampled": "SELECT page, month, seen_on, raw_hash FROM sampled_pages ORDER BY page",
+        "lines": "SELECT page, line, place FROM page_lines ORDER BY page, line",
+        "learned": "SELECT line, pages, of_pages, state, reason FROM learned_lines ORDER BY line",
     }
     with read(engine) as connection:
         return {name: list(map(tuple, connection.execute(text(q)))) for name, q in queries.items()}
 
 
 def empty(engine: Engine) -> None:
-    tables = ("ledger", "removed_lines", "article_versions", "articles", "sources", "runs")
+    learned = ("learned_lines", "page_lines", "sampled_pages")
+    tables = (
+        "ledger",
+        "removed_lines",
+        "article_versions",
+        "articles",
+        *learned,
+        "sources",
+        "runs",
+    )
     with write(engine) as connection:
         for table in tables:
             connection.execute(text(f"DELETE FROM {table}"))

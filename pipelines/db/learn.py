@@ -279,10 +279,10 @@ def _note_source(connection: Connection, source_id: int, pages: Mapping[str, _Pa
         for article, name in new.values()
         for c in article.candidates
     }
-    applied = select(_LEARNED.c.line).where(
-        _LEARNED.c.source_id == source_id, _LEARNED.c.state == str(State.APPLIED)
-    )
-    touched |= set(connection.execute(applied).scalars())
+    # Another page also changes the share of lines that it lacks. Deciding about all of them makes
+    # the table depend on what is counted alone, not on how pages fell into batches.
+    known_lines = select(_LEARNED.c.line).where(_LEARNED.c.source_id == source_id)
+    touched |= set(connection.execute(known_lines).scalars())
     _decide(connection, source_id, touched, examples)
 
 
