@@ -81,8 +81,6 @@ def contents(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:
         "JOIN stories s ON s.id = a.story_id "
         "JOIN articles r ON r.id = s.representative_id ORDER BY 1",
         "sources": "SELECT key, ad_hoc FROM sources ORDER BY key",
-    }
-    queries |= {
         "sampled": "SELECT page, month, seen_on, raw_hash FROM sampled_pages ORDER BY page",
         "lines": "SELECT page, line, place FROM page_lines ORDER BY page, line",
         "learned": "SELECT line, pages, of_pages, state, reason FROM learned_lines ORDER BY line",
