@@ -943,8 +943,3 @@ def _source_ids(
         elif described and any(rows[key][name] != value for name, value in described.items()):
             connection.execute(update(_SOURCES).where(_SOURCES.c.key == key).values(**described))
     return {key: row["id"] for key, row in rows.items()}
-
-
-def count(written: Iterable[Written]) -> Counter[str]:
-    """Documents per outcome."""
-    return Counter(str(entry.outcome) for entry in written)
