@@ -71,12 +71,16 @@ def word_changes(old: str, new: str, *, folded: bool = False) -> list[Piece]:
 
 def sentence_changes(old: str, new: str) -> SentenceChanges:
     """How many sentences `new` adds, leaves out or words differently; spelling does not count."""
-    a, b = (_sentences(said) for said in (old, new))
+    return changes_between(sentences(old), sentences(new))
+
+
+def changes_between(a: Sequence[str], b: Sequence[str]) -> SentenceChanges:
+    """The same of texts that were parted by `sentences` before."""
     added = removed = altered = 0
     for tag, a1, a2, b1, b2 in _opcodes(a, b):
         if tag == "equal":
             continue
-        left = a[a1:a2]
+        left = list(a[a1:a2])
         for sentence in b[b1:b2]:
             at = _like(sentence, left)
             if at is None:
@@ -97,7 +101,8 @@ def _like(sentence: str, others: Sequence[str]) -> int | None:
     return None
 
 
-def _sentences(said: str) -> list[str]:
+def sentences(said: str) -> list[str]:
+    """The match keys of a text's sentences."""
     return [key for part in _SENTENCE_END.split(said) if (key := match_key(part))]
 
 

@@ -7,6 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipelines.prepare import Prepared
 
 
 class Origin(StrEnum):
@@ -15,6 +19,7 @@ class Origin(StrEnum):
     FILE = "file"
     JSONL = "jsonl"
     WARC = "warc"
+    PARQUET = "parquet"
     CRAWL = "crawl"
 
 
@@ -39,6 +44,11 @@ class Reason(StrEnum):
     TIMEOUT = "timeout"
     CRASHED = "crashed"
     NOT_STORABLE = "not_storable"
+    ROBOTS = "robots"
+    UNREACHABLE = "unreachable"
+    NO_ADDRESSES = "no_addresses"
+    BLOCKED_ADDRESS = "blocked_address"
+    TOO_MANY = "too_many"
 
 
 #: Reason -> (outcome that it leads to, what it means, what to do about it).
@@ -49,7 +59,7 @@ REASONS: Mapping[Reason, tuple[str, str, str]] = {
     Reason.UNKNOWN_FORMAT: (
         "rejected",
         "not a format that Warraq reads",
-        "use .txt .html .htm .xhtml .jsonl .warc, each also with .gz",
+        "use .txt .html .htm .xhtml .jsonl .warc, each also with .gz, or .parquet",
     ),
     Reason.TOO_LARGE: (
         "rejected",
@@ -113,6 +123,31 @@ REASONS: Mapping[Reason, tuple[str, str, str]] = {
         "the database refused the row",
         "please report it with the page and the detail shown",
     ),
+    Reason.ROBOTS: (
+        "rejected",
+        "the site's robots.txt asks not to fetch it",
+        "nothing: that is the site's to decide",
+    ),
+    Reason.UNREACHABLE: (
+        "failed",
+        "the site did not answer, or said that it can't now",
+        "nothing: a later crawl asks again, less and less often",
+    ),
+    Reason.NO_ADDRESSES: (
+        "rejected",
+        "a feed, sitemap or listing that could not be read or names no article",
+        "see what is at its address, and mend the source's file",
+    ),
+    Reason.BLOCKED_ADDRESS: (
+        "rejected",
+        "leads to an address that no crawl may reach: not public, or none of the web's",
+        "nothing; for a site of your own set WARRAQ_ALLOW_ADDRESSES to its network",
+    ),
+    Reason.TOO_MANY: (
+        "rejected",
+        "more redirects, pages or addresses than a site may cost",
+        "look at it in a browser: it may be a trap, or lead in circles",
+    ),
 }
 
 
@@ -175,6 +210,7 @@ class RawPage:
     archive: str | None = None
     offset: int | None = None
     stated: Stated = Stated()
+    moved_from: str | None = None  # the URL that redirected here for good
 
     @property
     def name(self) -> str:
@@ -207,6 +243,13 @@ class Rejected:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class NotModified:
+    """An answer 304: the page is as it was when `article_id` was read from it."""
+
+    article_id: int | None
+
+
 class Place(StrEnum):
     """Where a line of a page stands, seen from the article's paragraphs."""
 
@@ -229,10 +272,47 @@ LEARNED_RULE = "learned"
 
 
 @dataclass(frozen=True, slots=True)
+class Outline:
+    """Where the article stood in one page: the elements that held it, the innermost first, and for
+    each path inside of one the characters that were the article's and those that were not. `left`
+    are the match keys of short lines in the outermost that extraction left out."""
+
+    levels: tuple[tuple[str, Mapping[str, tuple[int, int]]], ...]
+    left: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """An element that holds articles: `counts` are the paths in it whose lines are the article's,
+    `others` those whose lines are not, `left` match keys of lines that repeat and never are;
+    `shortest` are the characters of the shortest article seen."""
+
+    name: str
+    counts: frozenset[str]
+    others: frozenset[str]
+    left: frozenset[str]
+    shortest: int
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """The containers of a source's articles, the commonest first."""
+
+    containers: tuple[Container, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Learned:
-    """What a source's other pages taught: match keys of the lines that it repeats."""
+    """What a source's other pages taught: match keys of the lines that it repeats, and where its
+    articles live, the newest template first.
+
+    `sample` says which pages to outline: month -> the last hash of bytes that is wanted. Of a
+    month that is not in it all pages are; None: no page.
+    """
 
     lines: frozenset[str] = frozenset()
+    templates: tuple[Template, ...] = ()
+    sample: Mapping[str, str] | None = None
 
 
 class Precision(StrEnum):
@@ -248,10 +328,10 @@ class Precision(StrEnum):
 class ArticleDate:
     """A date as the page states it: `iso` is ISO 8601 cut to `precision`, an offset only if known.
 
-    `method` names where it was found (`json_ld`, `meta`, `time_element`, `url`, `date_line`,
-    `dateline`, `stated`, ...), `raw` is the text that was read, `confidence` goes from 0 to 1,
-    `zone` is the IANA name if a place or the source gave the offset, and `conflicts` lists what
-    on the page disagrees, one short sentence each.
+    `method` names where it was found (`selector`, `stated`, `json_ld`, `meta`, `time_element`,
+    `url`, `date_line`, `dateline`, ...), `raw` is the text that was read, `confidence` goes from
+    0 to 1, `zone` is the IANA name if a place or the source gave the offset, and `conflicts` lists
+    what on the page disagrees, one short sentence each.
     """
 
     iso: str
@@ -295,9 +375,41 @@ class Article:
     # What the source's other pages are compared with; the same whatever was learned before.
     candidates: tuple[Candidate, ...] = ()
     page_hash: str = ""
+    extractor: str = "trafilatura"  # or template
+    outline: Outline | None = None  # of a page that templates are learned from
     plain_hash: str = ""  # `content_hash` as it is without learned lines
+    # What the store writes of it, if a worker process has worked that out already.
+    prepared: "Prepared | None" = field(default=None, compare=False, repr=False)
 
     @property
     def text(self) -> str:
         """Body and sub-headings, one block a line, without title and deck."""
         return "\n".join(block.text for block in self.blocks)
+
+    def facts(self) -> dict[str, Any]:
+        """The fields that the database and `warraq extract` give the same name and value."""
+        published = self.published
+        return {
+            "canonical_url": self.canonical_url,
+            "title": self.title,
+            "title_method": self.title_method,
+            "deck": self.deck,
+            "text": self.text,
+            "author": self.author,
+            "agency": self.agency,
+            "agency_method": self.agency_method,
+            "place": self.place,
+            "section": self.section,
+            "site_name": self.site_name,
+            "tags": list(self.tags),
+            "language": self.language,
+            "published_precision": published and str(published.precision),
+            "published_method": published and published.method,
+            "published_raw": published and published.raw,
+            "published_confidence": published and published.confidence,
+            "published_zone": published and published.zone,
+            "published_conflicts": list(published.conflicts) if published else [],
+            "content_hash": self.content_hash,
+            "charset": self.charset,
+            "flags": list(self.flags),
+        }

@@ -26,3 +26,21 @@ class DatabaseError(UserError):
     """Raised when the database can't be used; the message says what to do."""
 
     exit_code = 3
+
+
+class LockedError(UserError):
+    """Raised when a source is being crawled already; the message says by whom."""
+
+    exit_code = 4
+
+
+class ArchiveError(UserError):
+    """Raised when the archive of a crawl can't be written; the message says what to do."""
+
+    exit_code = 3
+
+
+class WebhookError(UserError):
+    """Raised when nobody takes what was to be told by a webhook; the message says what to do."""
+
+    exit_code = 3

@@ -2,7 +2,17 @@
 
 import re
 from collections.abc import Sequence
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urljoin, urlsplit, urlunsplit
+from functools import lru_cache
+from urllib.parse import (
+    SplitResult,
+    parse_qsl,
+    quote,
+    unquote,
+    urlencode,
+    urljoin,
+    urlsplit,
+    urlunsplit,
+)
 
 from courlan import clean_url
 
@@ -12,6 +22,7 @@ _TRACKING = re.compile(
     r"xtor$|ref(?:errer|_?src|_url)?$|share$|phpsessid$|jsessionid$|sessionid$)",
     re.I,
 )
+_TURNS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 #: Parameters and parts of a path that ask for another form of the same page.
 _FORM = re.compile(r"(?:amp|outputtype|output|view|platform|m|mobile|print|nomobile)$", re.I)
 _FORM_VALUE = re.compile(r"(?:|1|true|yes|amp|mobile|print|web)$", re.I)
@@ -22,10 +33,28 @@ _MOBILE_HOST = re.compile(r"^(?:www|m|mobile|mobi|wap|amp|touch|lite)\d?\.(?=[^.
 def host_of(url: str) -> str | None:
     """The host of a URL, lower case, without `www.`; None if it has none."""
     try:
-        host = urlsplit(url).hostname
+        host = _split(url).hostname
     except ValueError:
         return None
     return host.removeprefix("www.") if host else None
+
+
+def site_of(url: str) -> tuple[str, int | None] | None:
+    """A URL's host without `www.`, `m.` or `amp.` before it, and its port if that is unusual."""
+    try:
+        parts = _split(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return None
+    if not host:
+        return None
+    usual = port is None or port == {"http": 80, "https": 443}.get(parts.scheme)
+    return _MOBILE_HOST.sub("", host.rstrip(".")), None if usual else port
+
+
+def _split(url: str) -> SplitResult:
+    """Its parts as a browser sees them, to which a backslash is a slash."""
+    return urlsplit(url.replace("\\", "/"))
 
 
 def canonical_url(stated: Sequence[str], url: str | None) -> str | None:
@@ -39,11 +68,28 @@ def canonical_url(stated: Sequence[str], url: str | None) -> str | None:
         absolute = _absolute(candidate, url)
         if absolute is None or urlsplit(absolute).path in ("", "/"):
             continue
-        if url is None or _same_site(absolute, url):
+        if url is None or same_site(absolute, url):
             return absolute
     return _absolute(url, None) if url else None
 
 
+def without_turns(url: str) -> str:
+    """The URL with direction controls encoded, which would show `exe.gpj` as `jpg.exe`."""
+    return _TURNS.sub(lambda turn: quote(turn[0]), url)
+
+
+def without_tracking(url: str) -> str:
+    """The URL as it is, but for its fragment and the parameters that count visitors.
+
+    To ask for: nothing else is tidied, since some servers answer to one spelling alone.
+    """
+    address, _, _ = url.partition("#")
+    path, sign, query = address.partition("?")
+    kept = [pair for pair in query.split("&") if pair and not _TRACKING.match(pair.split("=")[0])]
+    return f"{path}?{'&'.join(kept)}" if sign and kept else path
+
+
+@lru_cache(maxsize=1 << 11)
 def url_key(url: str) -> str:
     """Equal for the forms of one page: http or https, www., mobile or AMP, encoded or not.
 
@@ -81,7 +127,7 @@ def _absolute(stated: str, base: str | None) -> str | None:
     return urlunsplit(parts._replace(query="&".join(kept)))
 
 
-def _same_site(one: str, other: str) -> bool:
+def same_site(one: str, other: str) -> bool:
     """Whether one host is the other or lies below it, mobile hosts beside www counted in."""
     a, b = (_MOBILE_HOST.sub("", host_of(url) or "") for url in (one, other))
     return bool(a and b) and (a == b or a.endswith(f".{b}") or b.endswith(f".{a}"))

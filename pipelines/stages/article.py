@@ -13,8 +13,12 @@ from pipelines.stages.extract import Extracted, is_prose
 _FLASH_WORDS = 5
 #: HTML pages with less prose than this (characters) are menus, videos, galleries or forms.
 _PROSE_CHARACTERS = 150
+#: A flash has one sentence, but states when it was published, as lists do not.
+_DATED_CHARACTERS = 50
 #: A listing has so many items; an article may link or tease a few others.
 _ITEMS = 5
+#: Where a page states the date for machines.
+_STATED = frozenset(("json_ld", "meta", "microdata"))
 #: Types that only a listing states; an ItemList may also tell the related stories of an article.
 _LISTING_TYPES = frozenset(["CollectionPage", "SearchResultsPage"])
 
@@ -26,9 +30,12 @@ def require_article(blocks: Sequence[Block], page: Extracted, *, stated_text: bo
     """
     if page.is_html and not stated_text and (why := _listing(blocks, page)):
         raise Reject("article", Reason.NOT_AN_ARTICLE, why)
-    words = sum(len(match_key(block.text).split()) for block in blocks)
-    if words < _FLASH_WORDS:
-        raise Reject("article", Reason.NO_TEXT, f"{words} words are left without the furniture")
+    words = 0
+    for block in blocks:
+        words += len(match_key(block.text).split())
+        if words >= _FLASH_WORDS:
+            return
+    raise Reject("article", Reason.NO_TEXT, f"{words} words are left without the furniture")
 
 
 def _listing(blocks: Sequence[Block], page: Extracted) -> str | None:
@@ -65,7 +72,7 @@ def _listing(blocks: Sequence[Block], page: Extracted) -> str | None:
         return f"{len(linked)} of {len(blocks)} lines are links: a list of articles"
     if structured.says_article:
         return None
-    if sum(map(len, prose)) < _PROSE_CHARACTERS:
+    if sum(map(len, prose)) < (_DATED_CHARACTERS if _is_dated(page) else _PROSE_CHARACTERS):
         kind = next((mark for mark in structured.marks if mark in ("gallery", "video")), None)
         what = f"it is a {kind} page" if kind else "it holds headlines or labels"
         return f"{what}, hardly a sentence"
@@ -73,6 +80,12 @@ def _listing(blocks: Sequence[Block], page: Extracted) -> str | None:
     if len(headings) > _ITEMS and len(headings) >= len(prose):
         return f"{len(headings)} headings over {len(prose)} paragraphs: a list of articles"
     return None
+
+
+def _is_dated(page: Extracted) -> bool:
+    """Whether the page states its date of publication, and not that it is a film or a gallery."""
+    dated = any(d.role == "published" and d.method in _STATED for d in page.structured.dates)
+    return dated and not page.structured.marks
 
 
 def _teasers(blocks: Sequence[Block]) -> int:

@@ -2,8 +2,9 @@
 
 Rules, in their order:
 
-1. Trust falls in the order of `METHODS`: what a manifest, JSON line, feed or news sitemap states;
-   JSON-LD; meta tags; microdata; <time> elements; a printed date line; a dateline; the URL.
+1. Trust falls in the order of `METHODS`: what the source's own selector points at; what a
+   manifest, JSON line, feed or news sitemap states; JSON-LD; meta tags; microdata; <time>
+   elements; a printed date line; a dateline; the URL.
 2. Published and modified never stand in for each other. A text that labels its dates ("نشر ... |
    آخر تحديث ...") is believed about their roles over the place where it was found.
 3. A date more than a day after `fetched_at` (zones differ by as much), before 1990 or before
@@ -13,7 +14,7 @@ Rules, in their order:
    there is none, from the fetch: pages are fetched years later as well.
 5. The most trusted candidate gives the day. It is outvoted only when two other kinds of evidence
    (stated, machine-readable, printed, URL) agree with each other on another day and none agrees
-   with it; what is stated from outside is never outvoted.
+   with it; what a selector points at or is stated from outside is never outvoted.
 6. A finer candidate on the same day gives the time; a midnight written by a machine (00:00 with
    Z, +00:00 or nothing) is no time beside a real one.
 7. A "Z" beside a printed line with the same clock and no zone is wrong (some sites write local
@@ -32,6 +33,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
@@ -44,6 +46,7 @@ Role = Literal["published", "modified"]
 
 #: Method -> (kind of evidence, confidence when it stands alone); the order is that of trust.
 METHODS = {
+    "selector": ("printed", 0.95),
     "stated": ("stated", 0.95),
     "json_ld": ("machine", 0.9),
     "meta": ("machine", 0.85),
@@ -94,17 +97,17 @@ class ChosenDates:
     flags: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Reading:
     method: str
     found: FoundDate
     order: int  # its place among the candidates
 
-    @property
+    @cached_property
     def day(self) -> date | None:
         return date.fromisoformat(self.found.iso[:10]) if len(self.found.iso) >= 10 else None
 
-    @property
+    @cached_property
     def moment(self) -> datetime | None:
         return datetime.fromisoformat(self.found.iso) if "T" in self.found.iso else None
 
@@ -122,22 +125,26 @@ def choose_dates(
     fetched_at: datetime | None,
     zone: str | None,
     not_before: date | None = None,
+    *,
+    month_first: bool = False,
 ) -> ChosenDates:
     """The dates of an article from all candidates, by the rules above.
 
     `fetched_at` resolves relative dates and bounds the future; `zone` (IANA) is the source's, for
-    times without an offset. ValueError for an unknown method or zone.
+    times without an offset; `month_first` says how it means 03/04/2024. ValueError for an
+    unknown method or zone.
     """
     flags: list[str] = []
     readings: dict[Role, list[_Reading]] = {"published": [], "modified": []}
     for candidate in candidates:
         if candidate.method not in METHODS:
             raise ValueError(f"unknown method of finding a date: {candidate.method!r}")
-    read = [_read(candidate, _local(fetched_at, zone)) for candidate in candidates]
+    now = _local(fetched_at, zone)
+    read = [_read(candidate, now, month_first) for candidate in candidates]
     anchor = _most_trusted_day(candidates, read)
     for order, (candidate, found) in enumerate(zip(candidates, read, strict=True)):
         if anchor is not None and all(one.basis == "nearest_year" for one in found):
-            again = _read(candidate, anchor)
+            again = _read(candidate, anchor, month_first)
             found = tuple(one for one in again if one.basis == "nearest_year") or found
         if not found and candidate.text.strip() and candidate.method not in ("url", "dateline"):
             flags.append("date_unreadable")
@@ -176,12 +183,14 @@ def date_of_url(url: str) -> str | None:
     return found[0].iso if found else None
 
 
-def _read(candidate: DateCandidate, now: datetime | None) -> tuple[FoundDate, ...]:
+def _read(
+    candidate: DateCandidate, now: datetime | None, month_first: bool
+) -> tuple[FoundDate, ...]:
     # Without the zone: whether the page itself states an offset decides rules 7 and 8.
     text = candidate.text
     if candidate.method == "url" and "/" in text:
         text = date_of_url(text) or ""
-    found = read_dates(text, now)
+    found = read_dates(text, now, month_first=month_first)
     if found or candidate.method in ("url", "dateline"):
         return found
     foreign = read_foreign_date(text)
@@ -282,7 +291,7 @@ def _voted(readings: list[_Reading]) -> tuple[_Reading, bool]:
     """The most trusted reading, unless two other kinds of evidence agree on another day."""
     first = readings[0]
     stated = [one for one in readings if one.found.basis == "stated" and one.day is not None]
-    if first.kind == "stated" or first.day is None:
+    if first.method in ("selector", "stated") or first.day is None:
         return first, False
     if any(one.kind != first.kind and _nearly(first, one) for one in stated):
         return first, False

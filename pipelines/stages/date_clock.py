@@ -26,7 +26,8 @@ def read_times(tokens: Tokens) -> list[Time]:
     found: list[Time] = []
     index = 0
     while index < len(tokens):
-        time = _time(tokens, index)
+        may_be = tokens[index].number >= 0 or "hour" in tokens[index].kinds
+        time = _time(tokens, index) if may_be else None
         if time is None:
             index += 1
             continue
@@ -296,7 +297,7 @@ def _offset(tokens: Tokens, at: int, time: Time | None = None) -> tuple[str, int
 
 def read_zone_elsewhere(tokens: Tokens, times: Sequence[Time]) -> None:
     """ "بتوقيت القاهرة 20:36": a zone that stands away from the only time."""
-    if len(times) != 1 or times[0].zone or times[0].foreign:
+    if "zone_before" not in tokens.kinds or len(times) != 1 or times[0].zone or times[0].foreign:
         return
     time = times[0]
     for index, token in enumerate(tokens):

@@ -23,10 +23,16 @@ class Day:
     year: int | None
     month: int
     day: int | None
-    month_first: tuple[int, int, int] | None = None  # the other reading of 09/10/2020
+    other: tuple[int, int, int] | None = None  # 09/10/2020 read month first
     which: str | None = None  # past, next, current
     month_known: bool = True
     whole_text_only: bool = False
+
+    def turn(self) -> None:
+        """Changes places with its other reading, if it has one."""
+        if self.other is not None and self.year is not None and self.day is not None:
+            read = (self.year, self.month, self.day)
+            (self.year, self.month, self.day), self.other = self.other, read
 
 
 def read_days(tokens: Tokens, times: Sequence[Time]) -> list[Day]:
@@ -83,7 +89,9 @@ def _numeric_days(tokens: Tokens) -> list[Day]:
     found: list[Day] = []
     index = 0
     while index < len(tokens):
-        day = _numeric_day(tokens, index) or _agency_day(tokens, index)
+        day = None
+        if tokens[index].number >= 0:
+            day = _numeric_day(tokens, index) or _agency_day(tokens, index)
         if day is None:
             index += 1
             continue
@@ -139,7 +147,7 @@ def _ordered(
             if gregorian(c, b, a) is None:
                 day.month, day.day = a, b  # 09/27/2020
             elif gregorian(c, a, b) is not None and a != b:
-                day.month_first = (c, a, b)
+                day.other = (c, a, b)
         return checked_day(day)
     if suffix not in (None, "gregorian"):
         raise InconclusiveError
@@ -148,7 +156,7 @@ def _ordered(
     if gregorian(year, b, a) is None:
         day.month, day.day = a, b
     elif gregorian(year, a, b) is not None and a != b:
-        day.month_first = (year, a, b)
+        day.other = (year, a, b)
     return checked_day(day)
 
 
@@ -231,6 +239,8 @@ def _refuse_range(tokens: Tokens, index: int) -> None:
 
 def _named_days(tokens: Tokens, times: Sequence[Time]) -> list[Day]:
     found: list[Day] = []
+    if tokens.kinds.isdisjoint(CALENDARS):
+        return found
     index = 0
     while index < len(tokens):
         token = tokens[index]

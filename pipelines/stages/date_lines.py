@@ -3,8 +3,8 @@
 from datetime import datetime
 
 from pipelines.document import Precision
-from pipelines.stages.date_tokens import Token, Tokens, tokenise
-from pipelines.stages.dates import FoundDate, Reader, read_date
+from pipelines.stages.date_tokens import Token, Tokens, has_other_word, tokenise
+from pipelines.stages.dates import FoundDate, Reader, has_digit, read_date
 
 _MAX_LINE = 200
 _ANY_DAY = datetime(2000, 1, 5, 12)
@@ -20,7 +20,7 @@ def is_date_line(line: str) -> bool:
     True for "منذ 3 ساعات" as well, although it can be read with a reference only. A weekday, day
     and month or "أمس" alone is too little: that may be a heading.
     """
-    if not line or len(line) > _MAX_LINE:
+    if not line or len(line) > _MAX_LINE or has_other_word(line):
         return False
     reader = Reader(line, _ANY_DAY, None)
     found = reader.read()
@@ -56,6 +56,8 @@ def read_dateline_date(text: str, now: datetime | None = None) -> FoundDate | No
     /شينخوا/ ...". A date without a year needs `now`.
     """
     text = text[:200]
+    if now is None and not has_digit(text):
+        return None
     tokens = tokenise(text)
     if not tokens:
         return None

@@ -17,9 +17,12 @@ class Relative:
     vague: bool = False
 
 
+_AGO = frozenset(("ago_before", "ago_after", "ago_moment", "ago_soon", "ago_vague"))
+
+
 def use_counters(tokens: Tokens) -> None:
     """ "العدد : 6816", "مدة القراءة: 3 دقائق": numbers that are no part of a date."""
-    for index, token in enumerate(tokens):
+    for index, token in enumerate(tokens if "counter" in tokens.kinds else ()):
         if not token.has("counter"):
             continue
         at = index + 1
@@ -34,6 +37,8 @@ def use_counters(tokens: Tokens) -> None:
 
 def read_ago(tokens: Tokens) -> list[Relative]:
     found: list[Relative] = []
+    if tokens.kinds.isdisjoint(_AGO):
+        return found
     index = 0
     while index < len(tokens):
         relative = None if tokens[index].used else _ago_at(tokens, index)
@@ -104,7 +109,7 @@ def _span(tokens: Tokens, index: int, below: int = 10**9) -> tuple[int, str, int
 
 def read_day_words(tokens: Tokens) -> list[Relative]:
     found = []
-    for index, token in enumerate(tokens):
+    for index, token in enumerate(tokens if "day_word" in tokens.kinds else ()):
         days = token.integer("day_word")
         if days is not None and not token.used:
             token.used = True
@@ -114,7 +119,7 @@ def read_day_words(tokens: Tokens) -> list[Relative]:
 
 def read_weekdays(tokens: Tokens) -> list[tuple[int, int]]:
     found = []
-    for index, token in enumerate(tokens):
+    for index, token in enumerate(tokens if "weekday" in tokens.kinds else ()):
         weekday = token.integer("weekday")
         if weekday is not None and not token.used:
             tokens.use(index, read_which(tokens, index)[1])

@@ -25,6 +25,8 @@ QUIET_SIGNS = frozenset("|/\\,:;.-_()[]{}<>•·●*'\"«»“”‘’@~+…؛"
 
 _NOTHING: Kinds = {}
 _TOKEN = re.compile(r"[0-9]+|[^\W\d_]+|[^\s]")
+_WORD = re.compile(r"[^\W\d_]+")
+_PERSIAN_DIGIT = re.compile("[\u06f0-\u06f9]")
 _ENTITY = re.compile(r"&(?:amp;){0,3}(#?[0-9A-Za-z]{1,8};)")
 #: Between the words of a phrase: "هـ.ش", "a.m.", "aujourd'hui".
 _INSIDE = frozenset(".'’")
@@ -62,6 +64,8 @@ class Tokens(list[Token]):
     """The tokens of one text. The readers mark those that they use; places outside are None."""
 
     persian_digits = False
+    #: What any of them can mean: a reader has nothing to do where its kinds are missing.
+    kinds: frozenset[str] = frozenset()
 
     def at(self, index: int) -> Token | None:
         return self[index] if 0 <= index < len(self) else None
@@ -183,6 +187,9 @@ def _load() -> tuple[dict[str, list[tuple[tuple[str, ...], dict[str, int | str]]
 
 
 _PHRASES, VETO_SIGNS = _load()
+_ENTRIES = [entry for entries in _PHRASES.values() for entry in entries]
+_MEANINGFUL = frozenset(word for phrase, _ in _ENTRIES for word in phrase)
+_BEFORE_ZONE = frozenset(w for phrase, kinds in _ENTRIES if "zone_before" in kinds for w in phrase)
 
 
 def _fold_with_places(text: str) -> tuple[str, list[int] | None]:
@@ -223,12 +230,26 @@ def tokenise(text: str) -> Tokens:
         places = [entities[place] for place in places or range(len(folded))]
     raw = [(match.group(), match.start(), match.end()) for match in _TOKEN.finditer(folded)]
     tokens = Tokens(_phrases(raw))
-    tokens.persian_digits = any("\u06f0" <= char <= "\u06f9" for char in text)
+    tokens.kinds = frozenset().union(*{id(t.kinds): t.kinds for t in tokens}.values())
+    tokens.persian_digits = _PERSIAN_DIGIT.search(text) is not None
     if places is not None:
         for token in tokens:
             token.start = places[token.start]
             token.end = places[token.end - 1] + 1
     return tokens
+
+
+def has_other_word(text: str) -> bool:
+    """Whether a word stands in the text that can mean nothing in a date, nor be a zone's name.
+
+    Foreign names of zones follow "بتوقيت" or stand in brackets. False is no answer.
+    """
+    folded = fold(text)
+    if "&" in folded or "(" in folded:
+        return False
+    words = _WORD.findall(folded)
+    other = any(word not in _MEANINGFUL for word in words if len(word) > 1)
+    return other and _BEFORE_ZONE.isdisjoint(words)
 
 
 def _phrases(raw: list[tuple[str, int, int]]) -> Iterator[Token]:

@@ -25,6 +25,7 @@ and needs seconds to load, and htmldate reads whole pages and drops times and zo
 used for a line of text. RFC 2822, ISO 8601 and ctime are read by the same tables.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta, timezone
@@ -63,6 +64,12 @@ _MAX_UNKNOWN, _MAX_UNKNOWN_LABELLED = 8, 20
 
 _QUIET = frozenset(
     ("neutral", "half", "clock", "label", "zone_local", "suffix_gregorian", "suffix_hijri")
+)
+_WHICH = frozenset(("which_past", "which_next", "which_current"))
+_DIGIT = re.compile(r"\d")
+_ISO = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})"
+    r"(?:T([0-9]{2}:[0-9]{2})(?:(:[0-9]{2})(?:\.[0-9]{1,9})?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?"
 )
 _UNIT_PRECISION = {
     "second": Precision.SECOND,
@@ -130,12 +137,57 @@ def read_date(text: str, now: datetime | None = None, zone: str | None = None) -
 
 
 def read_dates(
-    text: str, now: datetime | None = None, zone: str | None = None
+    text: str,
+    now: datetime | None = None,
+    zone: str | None = None,
+    *,
+    month_first: bool = False,
 ) -> tuple[FoundDate, ...]:
-    """Every labelled part's date, in the order of the text ("نشر ... | آخر تحديث ...")."""
+    """Every labelled part's date, in the order of the text ("نشر ... | آخر تحديث ...").
+
+    `month_first`: the source is known to write 03/04/2024 for the fourth of March.
+    """
     if zone is not None:
         _zone(zone)
-    return Reader(text[:MAX_CHARS], now, zone).read()
+    text = text[:MAX_CHARS]
+    if (found := _read_iso(text, zone)) is not None:
+        return (found,)
+    if now is None and not has_digit(text):
+        return ()
+    return Reader(text, now, zone, month_first=month_first).read()
+
+
+def has_digit(text: str) -> bool:
+    """Whether a figure stands in the text: without one no date can be read but against `now`."""
+    return _DIGIT.search(text) is not None
+
+
+def _read_iso(text: str, zone: str | None) -> FoundDate | None:
+    """A date that is all of a text and as ISO 8601 writes it, which most pages state several
+    times, read at once. None for any other, and for those with rules of their own."""
+    match = _ISO.fullmatch(text)
+    if match is None:
+        return None
+    day, clock, seconds, offset = match.groups()
+    try:
+        wall = datetime.fromisoformat(f"{day}T{clock or '00:00'}{seconds or ''}")
+    except ValueError:
+        return None
+    if not 1900 <= wall.year <= 2100:
+        return None
+    if clock is None:
+        return FoundDate(day, Precision.DAY, text, end=len(text))
+    precision = Precision.MINUTE if seconds is None else Precision.SECOND
+    iso = wall.isoformat(timespec="minutes" if seconds is None else "seconds")
+    if offset is None:
+        return FoundDate(iso, precision, text, end=len(text)) if zone is None else None
+    if offset == "Z":
+        return FoundDate(f"{iso}+00:00", precision, text, "UTC", end=len(text))
+    hours, minutes = offset[1:3], offset[-2:]
+    if hours > "14" or minutes not in ("00", "30", "45"):
+        return None
+    sign = "+" if hours == minutes == "00" else offset[0]
+    return FoundDate(f"{iso}{sign}{hours}:{minutes}", precision, text, end=len(text))
 
 
 @lru_cache(maxsize=256)
@@ -153,8 +205,11 @@ def _zone(name: str) -> timezone | ZoneInfo:
 class Reader:
     """One reading of one text; what `read` noticed stays for `date_lines`."""
 
-    def __init__(self, text: str, now: datetime | None, zone: str | None) -> None:
+    def __init__(
+        self, text: str, now: datetime | None, zone: str | None, *, month_first: bool = False
+    ) -> None:
         self.text = text
+        self.month_first = month_first
         self.tokens = tokenise(text)
         self.zone = zone
         if now is not None and not 1900 <= now.year <= 2200:
@@ -180,6 +235,8 @@ class Reader:
         use_counters(self.tokens)
         times = read_times(self.tokens)
         days = read_days(self.tokens, times)
+        for day in days if self.month_first else ():
+            day.turn()
         relatives = read_ago(self.tokens)
         bare = len(self.tokens) != 3 and not self._has("year_word")
         if not (days or relatives) and self.now is None and bare:
@@ -199,14 +256,16 @@ class Reader:
         return tuple(found)
 
     def _has(self, kind: str) -> bool:
-        return any(kind in token.kinds for token in self.tokens)
+        return kind in self.tokens.kinds
 
     def _which_days(self) -> list[Day]:
         """ "27 من الشهر الجاري", "27 الجاري"."""
         found: list[Day] = []
+        if self.now is None or self.tokens.kinds.isdisjoint(_WHICH):
+            return found
         for index, token in enumerate(self.tokens):
             which = which_of(token)
-            if which is None or token.used or self.now is None:
+            if which is None or token.used:
                 continue
             at = index - 1
             month_word = at >= 0 and self.tokens[at].has("which_month")
@@ -365,10 +424,11 @@ class Reader:
                 return None
             conflicts.append(f"Hijri date moved by {off} to its weekday")
             return value + timedelta(days=off)
-        if day.month_first is not None:
-            other = date(*day.month_first)
+        if day.other is not None:
+            other = date(*day.other)
             if other.weekday() in part.weekdays:
-                conflicts.append(f"read month first: {value} is no such weekday")
+                order = "day" if self.month_first else "month"
+                conflicts.append(f"read {order} first: {value} is no such weekday")
                 return other
         conflicts.append(f"weekday {weekday + 1} of the week (Monday 1) does not fit {value}")
         return value

@@ -153,6 +153,11 @@ _XML = re.compile(rb"<\?xml\s[^>]{0,200}?\bencoding\s{0,9}=\s{0,9}[\"']([\w.:-]{
 
 _HIGH = bytes(range(0x80, 0x100))
 _ODD_CONTROLS = bytes([*range(1, 9), *range(0x0E, 0x1B), *range(0x1C, 0x20), 0x7F])
+#: Bytes of UTF-8 that begin Latin letters with accents, and those that begin tah and zah: text
+#: that was encoded twice has many of them.
+_LATIN_LEAD, _TAH_LEAD = b"\xc3", b"\xd8"
+#: All but those and odd controls: one look at the page finds the few bytes that are left.
+_TELLING_NOTHING = bytes(set(range(256)).difference(_ODD_CONTROLS, _LATIN_LEAD, _TAH_LEAD))
 _HIGH_RUN = re.compile(rb"[\x80-\xff]+(?: [\x80-\xff]+)*")
 _SAMPLE = 16_000  # bytes beyond ASCII that are weighed
 
@@ -186,6 +191,7 @@ _WESTERN = "àáâãäåæçèéêëìíîïñòóôõöøùúûüœßÀÁÂÄÅ
 
 _SUSPECT = 200_000  # characters looked at before a repair of double encoding is tried at all
 _LATIN_RUN = re.compile("[\u00c0-\u00ff]{3,}")
+_LATIN_RUNS = 4
 _LATIN = re.compile("[\u00c0-\u00ff]")
 _PIECES = re.compile("([<>\n]+)")
 _C1 = re.compile("[\x80-\x84\x86-\x9f]")  # U+0085 is a line break
@@ -230,6 +236,8 @@ def decode(raw: RawPage) -> Decoded:
             flags.append("nul_bytes_removed")
     else:
         body = _without_nuls(body, flags)
+        telling = body.translate(None, _TELLING_NOTHING)
+        _refuse_controls(body, telling)
         stated = [marked, known_charset(raw.charset)]
         if raw.media_type != "text/plain":
             stated.append(_in_page(body))
@@ -237,21 +245,25 @@ def decode(raw: RawPage) -> Decoded:
         text, charset, guessed = _narrow(body, declared)
         if guessed:
             flags.append("charset_guessed")
-        text, repaired = _repair(text)
+        accented = telling.count(_LATIN_LEAD) >= 3 or charset != "utf-8"
+        arabic = telling.count(_TAH_LEAD) >= 3 or charset != "utf-8"
+        text, repaired = _repair(text, accented) if accented or arabic else (text, False)
         if repaired:
             flags.append("mojibake_repaired")
         if declared and charset != declared[0] and not body.isascii():
             flags.append("charset_corrected")
     if text.startswith("\ufeff"):
         text = text[1:]
-    replaced = text.count("\ufffd")
+    replaced = text.count("\ufffd") if "\ufffd" in text else 0  # looking is quicker
     if replaced:
         flags.append("replacement_characters")
-    visible = len(text) - text.count(" ") - text.count("\n")
     if not text.strip(" \t\r\n\v\f\u00a0\u200b\u200e\u200f\ufeff\u2028\u2029"):
         raise Reject("decode", Reason.EMPTY, f"{len(raw.body)} bytes, nothing to be seen in them")
-    if replaced > 0.3 * visible:
-        raise Reject("decode", Reason.UNDECODABLE, f"{replaced} of {visible} characters are lost")
+    if replaced:
+        visible = len(text) - text.count(" ") - text.count("\n")
+        if replaced > 0.3 * visible:
+            lost = f"{replaced} of {visible} characters are lost"
+            raise Reject("decode", Reason.UNDECODABLE, lost)
     return Decoded(text, charset, tuple(sorted(flags)))
 
 
@@ -326,7 +338,7 @@ def _share(part: bytes, of: bytes) -> float:
 
 
 def _without_nuls(body: bytes, flags: list[str]) -> bytes:
-    """The body without NUL bytes; BINARY if those or other control bytes are too many."""
+    """The body without NUL bytes; BINARY if they are too many."""
     if b"\x00" in body:
         # A crashed writer leaves a tail of zeros: that says nothing of the text before it.
         stripped = body.strip(b"\x00")
@@ -337,14 +349,17 @@ def _without_nuls(body: bytes, flags: list[str]) -> bytes:
             )
         body = kept
         flags.append("nul_bytes_removed")
-    controls = len(body) - len(body.translate(None, _ODD_CONTROLS))
+    return body
+
+
+def _refuse_controls(body: bytes, telling: bytes) -> None:
+    controls = len(telling) - telling.count(_LATIN_LEAD) - telling.count(_TAH_LEAD)
     if controls > 0.04 * len(body):
         raise Reject(
             "decode", Reason.BINARY, f"{controls} of {len(body)} bytes are control characters"
         )
     if not body or body.isspace():
         raise Reject("decode", Reason.EMPTY, "only zero bytes and white space")
-    return body
 
 
 def _narrow(body: bytes, declared: list[str]) -> tuple[str, str, bool]:
@@ -474,21 +489,33 @@ def _detect(body: bytes) -> str | None:
     return known_charset(name) or known_charset(name.replace("_", "-"))
 
 
-def _repair(text: str) -> tuple[str, bool]:
+def _repair(text: str, may_be_accented: bool) -> tuple[str, bool]:
     """Undo double encoding: UTF-8 that was read as another table and written as UTF-8 again."""
     head = text[:_SUSPECT]
     if head.isascii():
         return text, False
     tah = head.count("ط") + head.count("ظ")  # D8 and D9, which begin most Arabic letters in UTF-8
-    if tah >= 4 and tah > 0.3 * len(_ARABIC_LETTER.findall(head)):
+    usual = 0
+    for letter in "اليمون" if tah >= 4 else "":  # most letters of a text that is in order
+        usual += head.count(letter)
+        if tah <= 0.3 * usual:
+            break  # one letter mostly settles it
+    if tah >= 4 and tah > 0.3 * usual and tah > 0.3 * len(_ARABIC_LETTER.findall(head)):
         return _back_to_bytes(text, "طظ", cp1256=True)
+    accented = head.encode("utf-8", "replace").count(_LATIN_LEAD) if may_be_accented else 0
+    if accented < 3:
+        return text, False
     leads = sum(map(head.count, "ØÙÚÛÃÐÑ"))
     latin = len(_LATIN.findall(head)) if leads >= 3 else 0
     if leads >= 3 and leads > 0.3 * latin:
         repaired = _back_to_bytes(text, "ØÙÚÛÃÐÑ", cp1256=False)
         if repaired[1]:
             return repaired
-    if len(_LATIN_RUN.findall(head)) >= 4 and len(_ARABIC_LETTER.findall(head)) < 0.1 * latin + 20:
+    if (
+        accented >= 3 * _LATIN_RUNS
+        and len(_LATIN_RUN.findall(head)) >= _LATIN_RUNS
+        and len(_ARABIC_LETTER.findall(head)) < 0.1 * latin + 20
+    ):
         return _from_latin(text)
     return text, False
 

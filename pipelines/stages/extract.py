@@ -6,24 +6,37 @@ so that every later stage exists once.
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import groupby, islice
-from typing import Any
+from typing import Any, cast
 
 import trafilatura
 from lxml import etree, html
 
 from pipelines.arabic import clean_line, match_key
-from pipelines.document import Block, BlockKind, Reason
+from pipelines.document import Block, BlockKind, Reason, Template
 from pipelines.rejection import Reject
+from pipelines.source import Selectors
+from pipelines.stages.boxes import boxed_lines
 from pipelines.stages.head import HeadLine, lines_below_title, until
+from pipelines.stages.selectors import NOTHING_SELECTED, Selected, select, text_of
 from pipelines.stages.structured import NOTHING_STATED, Structured, read_structured
+from pipelines.stages.templates import apply
 
 #: libxml2 gives up at this depth and drops what lies deeper.
 _TOO_DEEP = "Excessive depth"
 #: What `repr` of an XML declaration in text would make lxml refuse.
 _XML_DECLARATION = re.compile(r"^\s*<\?xml[^>]{0,200}\?>")
+#: Control characters, also as references: a tree that holds one refuses to be changed near it.
+_NO_TEXT = bytes(range(9)) + b"\x0b\x0c" + bytes(range(14, 32))
+_NO_CHARACTERS = (b"\xef\xbf\xbe", b"\xef\xbf\xbf")  # U+FFFE and U+FFFF
+_NO_CHARACTERS_LEAD = 0xEF  # most pages have none: one byte is looked up fast
+_BLANKED = bytes.maketrans(_NO_TEXT, b" " * len(_NO_TEXT))
+_NO_TEXT_REFERENCE = re.compile(
+    rb"&#(?:0*(?:[0-8]|1[124-9]|2[0-9]|3[01]|6553[45])(?![0-9])"
+    rb"|[xX]0*(?:[0-8bcBCefEF]|1[0-9a-fA-F]|[fF]{3}[eEfF])(?![0-9a-fA-F]));?"
+)
 #: A block this long, or one that ends as sentences do and has this many words, is prose.
 PROSE_CHARACTERS = 120
 PROSE_WORDS = 8
@@ -41,8 +54,14 @@ _TOLD_LONGEST = 10_000
 #: Extraction failed if it misses this share of them, and they are an article's length.
 _TOLD_MISSED = 0.3
 _TOLD_CHARACTERS = 400
-#: A link of fewer words is a button or a name.
-_LINK_WORDS = 4
+#: Of a live blog's text so much may be lost where its updates are told by the page's data.
+_LOST = 0.05
+#: Paragraphs that are looked at for their neighbours.
+_MOST_PARAGRAPHS = 2_000
+#: What may stand within a line of text.
+_INLINE = frozenset(
+    "a abbr b bdi bdo br cite em font i mark small span strong sub sup u wbr".split()
+)
 #: A cell of so many paragraphs or line breaks, with so much in its first texts, is a column.
 _LAYOUT_PARTS = 3
 _LAYOUT_TEXTS = 200
@@ -57,21 +76,37 @@ class Extracted:
     structured: Structured
     is_html: bool
     head: tuple[HeadLine, ...] = ()
-    #: Match keys of blocks that are the whole text of a link.
+    #: Match keys of lines that are one link each.
     linked: frozenset[str] = frozenset()
     #: How many blocks stand in short items with a linked heading, side by side with their like.
     teased: int = 0
     #: Whether the page's system marks it as an archive, a category or the like.
     marked_listing: bool = False
-    #: Match keys of paragraphs that are one link each.
-    links: frozenset[str] = frozenset()
+    #: Texts of blocks that stand in a box of the page, with the rule that says which.
+    boxed: Mapping[str, str] = field(default_factory=dict)
+    #: What the source's selectors found.
+    selected: Selected = NOTHING_SELECTED
+    #: Whether a template found them.
+    by_template: bool = False
 
 
-def extract(text: str, media_type: str, url: str | None) -> Extracted:
-    """Blocks of a page's text. Raises Reject: too_deep, no_text or not_an_article."""
+def extract(
+    text: str,
+    media_type: str,
+    url: str | None,
+    selectors: Selectors | None = None,
+    templates: Sequence[Template] = (),
+) -> Extracted:
+    """Blocks of a page's text, `selectors` being the source's.
+
+    The first template that fits an HTML page spares it the full extraction; where selectors say
+    where things are, none is asked. Raises Reject: too_deep, no_text or not_an_article.
+    """
     if media_type in ("text/plain", "text/markdown"):
         return Extracted(tuple(_plain_blocks(text)), NOTHING_STATED, is_html=False)
-    return _extract_html(text, url)
+    if selectors is not None and selectors != Selectors():
+        templates = ()
+    return _extract_html(text, url, selectors, templates)
 
 
 def is_prose(text: str) -> bool:
@@ -104,30 +139,41 @@ def _plain_kind(lines: list[str], number: int) -> BlockKind:
 # --- HTML ------------------------------------------------------------------------------------
 
 
-def _extract_html(text: str, url: str | None) -> Extracted:
-    tree = _parse(text)
+def _extract_html(
+    text: str, url: str | None, selectors: Selectors | None, templates: Sequence[Template]
+) -> Extracted:
+    tree = parse(text)
     structured = read_structured(tree, url)
-    lines = lines_below_title(tree, [text for text, _ in structured.titles])
+    # A person who points at parts of the page knows more than what was learned.
+    for template in templates if selectors in (None, Selectors()) else ():
+        if (read := _by_template(tree, structured, template)) is not None:
+            return read
+    _drop_code(tree)
+    selected = select(tree, selectors)
     links = _link_texts(tree)
-    items = "\n".join(_teaser_items(tree))
+    items = _teaser_items(tree)
+    told_items = "\n".join(text for _, text in items)
     _mark_line_breaks(tree)
     _open_layout_tables(tree)
+    _mark_paragraphs(tree)
     alone = frozenset(_link_paragraphs(tree))
-    told = tuple(_told_blocks(tree, structured.body)) if structured.body else ()
-    document = trafilatura.bare_extraction(
-        tree,
-        url=url,
-        include_comments=False,
-        include_tables=True,
-        deduplicate=False,  # it remembers earlier pages: results would depend on their order
-        with_metadata=False,
-    )
-    body = getattr(document, "body", None)
+    if selected.text:
+        body = text_of(selected.text)
+    else:
+        body = _main_text(tree, url, fast=True)
+        if not _stands(body, tree, links):
+            body = _main_text(tree, url, fast=False)
     blocks = tuple(_without_link_lists(_tree_blocks(body), links)) if body is not None else ()
-    if _much_more(told, blocks):
+    stated = None if selected.text else structured.body  # a person has said where the text is
+    if stated and _much_more(told := tuple(_told_blocks(tree, stated)), blocks):
         blocks = told
+    if structured.updates and not selected.text:
+        own = "\n".join(block.text for block in blocks)
+        told = tuple(_told_blocks(tree, f"{own}\n{structured.updates}", least=1))
+        blocks = told if _adds(told, blocks) else blocks
     if not blocks:
         raise Reject("extract", Reason.NO_TEXT, "no paragraph was found in the page")
+    lines = lines_below_title(tree, [text for text, _ in structured.titles])
     head = tuple(until(lines, {match_key(block.text) for block in blocks if is_prose(block.text)}))
     keys = (match_key(block.text) for block in blocks if block.text in links)
     return Extracted(
@@ -135,24 +181,125 @@ def _extract_html(text: str, url: str | None) -> Extracted:
         structured,
         is_html=True,
         head=head,
-        linked=frozenset(keys),
-        teased=sum(block.text in items for block in blocks[:_TEASED_BLOCKS]),
+        linked=alone.union(keys),
+        teased=sum(block.text in told_items for block in blocks[:_TEASED_BLOCKS]),
         marked_listing=_is_marked_listing(tree),
-        links=alone,
+        boxed=boxed_lines(tree, blocks, items),
+        selected=selected,
     )
 
 
-def _parse(text: str) -> Any:
-    parser = html.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True)
+#: Pages that are no plain article go the long way, and those that state so much more text.
+_NOT_PLAIN = frozenset(["live_blog", "gallery", "video"])
+_STATED_MORE = 1.3
+
+
+def _by_template(tree: Any, structured: Structured, template: Template) -> Extracted | None:
+    found = None if _NOT_PLAIN.intersection(structured.marks) else apply(tree, template)
+    if found is None or structured.says_listing:
+        return None
+    element, blocks = found
+    length = sum(len(block.text) for block in blocks)
+    if structured.body and len(structured.body) > _STATED_MORE * length:
+        return None
+    lines = lines_below_title(tree, [text for text, _ in structured.titles])
+    return Extracted(
+        blocks,
+        structured,
+        is_html=True,
+        head=tuple(until(lines, {match_key(b.text) for b in blocks if is_prose(b.text)})),
+        marked_listing=_is_marked_listing(tree),
+        linked=frozenset(_link_paragraphs(element)),
+        boxed=boxed_lines(element, blocks, ()),
+        by_template=True,
+    )
+
+
+def parse(text: str) -> Any:
+    """The tree of an HTML page. Raises Reject: no_text, too_deep."""
+    parser = html.HTMLParser(
+        encoding="utf-8", remove_comments=True, remove_pis=True, collect_ids=False
+    )
+    # lxml's own look-up asks Python for the class of each element that is touched.
+    parser.set_element_class_lookup(_ONE_CLASS)
     try:
-        tree = html.document_fromstring(
-            _XML_DECLARATION.sub("", text).encode("utf-8", "replace"), parser=parser
-        )
+        tree = html.document_fromstring(_parsable(text), parser=parser)
     except etree.ParserError as error:
         raise Reject("extract", Reason.NO_TEXT, "the page has no markup and no text") from error
     if any(_TOO_DEEP in entry.message for entry in parser.error_log):
         raise Reject("extract", Reason.TOO_DEEP, "elements are nested more than 255 deep")
     return tree
+
+
+_ONE_CLASS = etree.ElementDefaultClassLookup(element=html.HtmlElement)
+
+
+def _parsable(text: str) -> bytes:
+    page = _XML_DECLARATION.sub("", text).encode("utf-8", "replace").translate(_BLANKED)
+    for character in _NO_CHARACTERS if _NO_CHARACTERS_LEAD in page else ():
+        page = page.replace(character, b" ")
+    return _NO_TEXT_REFERENCE.sub(b" ", page)
+
+
+def _drop_code(tree: Any) -> None:
+    """Takes scripts and styles out: extraction copies the tree several times. What they say of the
+    article was read before, and extraction reads JSON-LD once more."""
+    for element in list(tree.iter("script", "style")):
+        if element.tag == "style" or "json" not in (element.get("type") or ""):
+            element.drop_tree()
+
+
+def _main_text(tree: Any, url: str | None, *, fast: bool) -> Any:
+    """trafilatura's tree of the article; None if it finds none. `fast`: without its comparison
+    with two other extractors."""
+    document = trafilatura.bare_extraction(
+        tree,
+        url=url,
+        fast=fast,
+        include_comments=False,
+        include_tables=True,
+        deduplicate=False,  # it remembers earlier pages: results would depend on their order
+        with_metadata=False,
+    )
+    return getattr(document, "body", None)
+
+
+#: A shorter text may be trafilatura's last resort, and so may one that is all there is (share).
+_STANDS_CHARACTERS = 1_000
+_STANDS_MOST = 0.95
+_STANDS_PARAGRAPHS = 3
+#: trafilatura tries again where it found less than this share of the page's text.
+_STANDS_LEAST = 0.2
+#: It compares texts that hold one of these.
+_UNCLEAN = (
+    "aside audio button fencedframe fieldset figure footer iframe input label link nav noindex "
+    "noscript object option select source svg time"
+).split()
+
+
+def _stands(body: Any, tree: Any, links: Collection[str]) -> bool:
+    """Whether comparing it with other extractors could not change what trafilatura found.
+
+    It takes another's text if that is twice as long, if its own is short or has few paragraphs.
+    """
+    if body is None or next(body.iter(*_UNCLEAN), None) is not None:
+        return False
+    paragraphs = sum(1 for _ in islice(body.iter("p"), _STANDS_PARAGRAPHS))
+    tables = sum(1 for _ in body.iter("table"))
+    length = _length(body)
+    if paragraphs < max(_STANDS_PARAGRAPHS, tables) or length < _STANDS_CHARACTERS:
+        return False
+    whole = _length(tree.find("body") if tree.find("body") is not None else tree)
+    unlinked = whole - sum(map(len, links))
+    return whole * _STANDS_LEAST <= length < _STANDS_MOST * unlinked <= 2 * length
+
+
+def _length(element: Any) -> int:
+    """Characters of an element's text, white space counted once."""
+    return len(" ".join(_string(element).split()))
+
+
+_string = cast("Callable[[Any], str]", etree.XPath("string()"))
 
 
 #: Links of a page that are looked at; front pages have some 1,000.
@@ -164,7 +311,7 @@ _ARTICLE_CLASSES = frozenset("single page singular single-post".split())
 
 def _link_texts(tree: Any) -> frozenset[str]:
     return frozenset(
-        " ".join("".join(link.itertext()).split())[:_LINK_CHARACTERS]
+        " ".join(link.text_content().split())[:_LINK_CHARACTERS]
         for link in islice(tree.iter("a"), _MOST_LINKS)
     )
 
@@ -182,27 +329,27 @@ _ITEM_WORDS = 80
 _TEASED_BLOCKS = 60
 
 
-def _teaser_items(tree: Any) -> list[str]:
-    """Texts of the short items that have a linked heading each and stand in one row."""
+def _teaser_items(tree: Any) -> list[tuple[Any, str]]:
+    """The short items, with their texts, that have a linked heading each and stand in one row."""
     headings = [
         heading
         for heading in islice(tree.iter(*_HEADINGS), 2 * _MOST_ITEMS)
-        if heading.find(".//a") is not None or heading.getparent().tag == "a"
+        if next(heading.iter("a"), None) is not None or heading.getparent().tag == "a"
     ][:_MOST_ITEMS]
     within: Counter[Any] = Counter()
     for heading in headings:
         within.update(islice(heading.iterancestors(), _ITEM_LEVELS))
-    texts = []
+    items = []
     for heading in headings:
         item = heading
         for above in islice(heading.iterancestors(), _ITEM_LEVELS):
             if within[above] >= _LEAST_ITEMS:
                 words = " ".join(islice(item.itertext(), _MOST_ITEMS)).split()
                 if len(words) <= _ITEM_WORDS:
-                    texts.append(" ".join(words))
+                    items.append((item, " ".join(words)))
                 break
             item = above
-    return texts if len(texts) >= _LEAST_ITEMS else []
+    return items if len(items) >= _LEAST_ITEMS else []
 
 
 def _is_marked_listing(tree: Any) -> bool:
@@ -222,22 +369,23 @@ _TOLD_KINDS = {
 }
 
 
-def _told_blocks(tree: Any, body: str) -> Iterator[Block]:
+def _told_blocks(tree: Any, body: str, least: int = _TOLD_WORDS) -> Iterator[Block]:
     """The page's lines, in order, that stand in the text which it states for machines.
 
-    That text itself mostly has no line breaks, so it only tells which lines are the article's.
+    That text itself mostly has no line breaks, so it only tells which lines are the article's;
+    those of less than `least` words it can't tell.
     """
     stated = f" {match_key(body)} "
     seen: set[str] = set()
     for element in islice(tree.iter(*_TOLD_KINDS), _TOLD_ELEMENTS):
-        if element.tag in ("li", "blockquote") and element.find(".//p") is not None:
+        if element.tag in ("li", "blockquote") and next(element.iter("p"), None) is not None:
             continue  # its paragraphs come by themselves
         texts = list(islice(element.itertext(), _TOLD_TEXTS))
         if len(texts) == _TOLD_TEXTS or sum(map(len, texts)) > _TOLD_LONGEST:
             continue
         line = clean_line(" ".join("".join(texts).split()))
         key = match_key(line)
-        if len(key.split()) >= _TOLD_WORDS and key not in seen and f" {key} " in stated:
+        if len(key.split()) >= least and key not in seen and f" {key} " in stated:
             seen.add(key)
             yield Block(_TOLD_KINDS[element.tag], line)
 
@@ -250,10 +398,44 @@ def _much_more(told: Sequence[Block], blocks: Sequence[Block]) -> bool:
     return length >= _TOLD_CHARACTERS and missed >= _TOLD_MISSED * length
 
 
+def _adds(told: Sequence[Block], blocks: Sequence[Block]) -> bool:
+    """Whether `told` has all but a few words of what was extracted, and more."""
+    keys = {match_key(block.text) for block in told}
+    length = sum(len(block.text) for block in blocks)
+    lost = sum(len(block.text) for block in blocks if match_key(block.text) not in keys)
+    return lost <= _LOST * length and sum(len(block.text) for block in told) > length
+
+
 def _mark_line_breaks(tree: Any) -> None:
     """Two <br> part paragraphs on old pages; trafilatura would join them to one line."""
     for br in tree.iter("br"):
         br.tail = "\n" + (br.tail or "")
+
+
+def _mark_paragraphs(tree: Any) -> None:
+    """A <div> of words alone beside a <p> of words is a paragraph as well: some editors write both,
+    and extraction, once it has found a <p>, leaves the other out."""
+    for button in list(islice(tree.iter("button"), _MOST_PARAGRAPHS)):
+        if button.getparent().tag in _HEADINGS:
+            button.drop_tag()  # a heading that unfolds what it stands over
+    paragraphs = list(islice(tree.iter("p"), _MOST_PARAGRAPHS))
+    for around in dict.fromkeys(paragraph.getparent() for paragraph in paragraphs):
+        inside = list(islice(around.iterchildren("p", "div"), _MOST_PARAGRAPHS))
+        places = [at for at, e in enumerate(inside) if e.tag == "p" and _is_words(e)]
+        for at, element in enumerate(inside) if places else ():
+            if element.tag == "div" and _is_words(element):
+                # At the edges a few words may be a by-line or a button.
+                between = places[0] < at < places[-1]
+                if between or is_prose(" ".join(" ".join(element.itertext()).split())):
+                    element.tag = "p"
+
+
+def _is_words(element: Any) -> bool:
+    """Whether an element is some words with inline marks, and not one link."""
+    if any(child.tag not in _INLINE for child in islice(element.iterdescendants(), _TOLD_TEXTS)):
+        return False
+    words = " ".join(islice(element.itertext(), _TOLD_TEXTS)).split()
+    return len(words) >= _TOLD_WORDS and not _is_link_only(element)
 
 
 def _without_link_lists(blocks: Iterable[Block], links: Collection[str]) -> Iterator[Block]:
@@ -271,9 +453,7 @@ def _without_link_lists(blocks: Iterable[Block], links: Collection[str]) -> Iter
 def _link_paragraphs(tree: Any) -> Iterator[str]:
     for element in tree.iter("p"):
         if _is_link_only(element):
-            key = match_key("".join(element.itertext()))
-            if len(key.split()) >= _LINK_WORDS:
-                yield key
+            yield match_key("".join(element.itertext()))
 
 
 def _open_layout_tables(tree: Any) -> None:

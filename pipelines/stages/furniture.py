@@ -8,9 +8,10 @@ they can be a sub-heading. Every line taken out is reported with its rule.
 
 import re
 import tomllib
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from importlib.resources import files
 from typing import Any, NamedTuple
 
@@ -73,17 +74,35 @@ _MAX_TOKENS = 90
 _NUMBER, _COLON, _COPY, _URL, _TAG, _AT, _MAIL = "#", ":", "©", "@url", "@tag", "@at", "@mail"
 _SPECIAL = frozenset((_NUMBER, _COLON, _COPY, _URL, _TAG, _AT, _MAIL))
 _MARKS = "\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed\u200c\u200d"
-_TOKEN = re.compile(
+_ADDRESSES = (
     r"(?P<url>https?://\S+|www\.\S+|\b[a-zA-Z0-9-]{2,40}\.(?:com|net|org|info|tv|me|co|news|ly)\b"
     r"(?:/\S*)?)"
     r"|(?P<mail>[\w.+-]{1,64}@[\w-]{1,64}\.[\w.-]{1,64})"
     rf"|(?P<tag>#[\w{_MARKS}]+)"
-    r"|(?P<at>@\w+)"
-    r"|(?P<number>\d(?:[\d.,:/٫٬،\\-]{0,30}\d)?(?:[KkMm](?!\w))?%?)"
+    r"|(?P<at>@\w+)|"
+)
+_WORDS = (
+    r"(?P<number>\d(?:[\d.,:/٫٬،\\-]{0,30}\d)?(?:[KkMm](?!\w))?%?)"
     rf"|(?P<word>[^\W\d](?:[\w{_MARKS}])*)"
     r"|(?P<copy>©|\([cC]\))"
     r"|(?P<colon>:|\||(?<=\s)[-–—ـ―‒]+|[-–—ـ―‒]+(?=\s))"
 )
+_TOKEN = re.compile(_ADDRESSES + _WORDS)
+#: The same where no address can stand: most lines, and trying for one takes half of the time.
+_WORD_TOKEN = re.compile(_WORDS)
+_ADDRESS_SIGN = re.compile(r"[.](?:com|net|org|info|tv|me|co|news|ly)\b")
+_ADDRESS_SIGNS = ("@", "#", "://", "www.")
+
+
+_KEYS = {
+    "url": _URL,
+    "mail": _MAIL,
+    "tag": _TAG,
+    "at": _AT,
+    "number": _NUMBER,
+    "copy": _COPY,
+    "colon": _COLON,
+}
 
 
 class _Token(NamedTuple):
@@ -94,7 +113,8 @@ class _Token(NamedTuple):
 
 def _tokens(line: str) -> list[_Token]:
     found: list[_Token] = []
-    for match in _TOKEN.finditer(line):
+    addressed = any(sign in line for sign in _ADDRESS_SIGNS) or _ADDRESS_SIGN.search(line)
+    for match in (_TOKEN if addressed else _WORD_TOKEN).finditer(line):
         start, end = match.span()
         kind = match.lastgroup
         if kind == "word":
@@ -102,14 +122,7 @@ def _tokens(line: str) -> list[_Token]:
             if not key:  # a lone tatweel is a dash
                 key = _COLON
         else:
-            key = {
-                "url": _URL,
-                "mail": _MAIL,
-                "tag": _TAG,
-                "at": _AT,
-                "number": _NUMBER,
-                "copy": _COPY,
-            }.get(kind or "", _COLON)
+            key = _KEYS[kind or "colon"]
         if key == _COLON and (not found or found[-1].key == _COLON):
             continue
         if " " in key:
@@ -156,6 +169,13 @@ def _variants(word: str) -> tuple[str, ...]:
     if word.startswith("لل"):
         found.append("ال" + word[2:])
     return tuple(found)
+
+
+def _carried(word: str) -> Iterator[str]:
+    """The words that `_variants` takes for this one, and some more."""
+    yield from (word, *(clitic + word for clitic in ("و", "ب", "ل", "وب", "ول")))
+    if word.startswith("ال"):
+        yield "لل" + word[2:]
 
 
 def _literal(keys: Iterable[Keys], *, clitics: bool) -> _Node:
@@ -271,6 +291,7 @@ _SLOTS: dict[str, _Node] = {
     "url": _slot(1, lambda w: w == _URL)._replace(first=frozenset((_URL,))),
     "hashes": _slot(30, lambda w: w == _TAG)._replace(first=frozenset((_TAG,))),
     "initials": _slot(6, lambda w: len(w) <= 2 and w != _COLON),
+    "letters": _slot(3, lambda w: len(w) <= 2 and w.isalpha() and not _is_prose(w)),
     "n": _slot(1, lambda w: w == _NUMBER)._replace(first=frozenset((_NUMBER,)), slot=False),
 }
 
@@ -397,6 +418,8 @@ class _Rule(NamedTuple):
 class _Pattern(NamedTuple):
     rule: _Rule
     nodes: tuple[_Node, ...]
+    needs: tuple[frozenset[str], ...]  # of each set, a word must stand in the line
+    hints: tuple[frozenset[str], ...]  # the same with all that a word may carry
 
 
 def _rule(
@@ -427,7 +450,10 @@ def _read_rules() -> tuple[list[_Rule], dict[str, list[tuple[int, _Pattern]]]]:
         )
         rules.append(rule)
         for text in row["patterns"]:
-            pattern = _Pattern(rule, tuple(_Reader(text, clitics=False).read()))
+            nodes = tuple(_Reader(text, clitics=False).read())
+            needs = tuple(n.first for n in nodes if n.first is not None and not n.empty)
+            hints = tuple(frozenset(form for n in need for form in _carried(n)) for need in needs)
+            pattern = _Pattern(rule, nodes, needs, hints)
             whole = _sequence(pattern.nodes)
             if whole.empty:
                 raise ValueError(f"{rule.id}: a pattern that matches nothing: {text!r}")
@@ -445,6 +471,8 @@ _SEPARATOR = _rule("form.separator", Action.DROP_LINE)
 _BARE_NUMBER = _rule("form.number", Action.DROP_LINE, position="edges")
 _ADDRESS = _rule("form.address", Action.DROP_LINE, inside=False)
 _MAIL_ONLY = _rule("form.email", Action.DROP_LINE)
+_LETTER = _rule("form.letter", Action.DROP_LINE, position="edges")
+_SLASHED = _rule("end_mark.slashed", Action.DROP_LINE, position="bottom")
 _HASHTAGS = _rule("tags.hashtags", Action.KEEP_METADATA, "tags")
 _CAPTION = _rule("credit.caption", Action.KEEP_METADATA, "caption")
 _CREDIT = _rule("credit.agencies", Action.KEEP_METADATA, "agency")
@@ -454,6 +482,7 @@ _LEARNED = _rule(LEARNED_RULE, Action.DROP_LINE)
 
 _SEPARATORS = re.compile(r"\s*[|•·»›>‹«←→▪■●◆]\s*|\s+[/\\]\s+")
 _CRUMBS = re.compile(r"\s*[»›>‹«←→]\s*|\s+[/\\]\s+")
+_PARTING = re.compile(r"[|•·»›>‹«←→▪■●◆/\\]")
 _HOME = frozenset(match_key(w) for w in ("الرئيسية", "الصفحة الرئيسية", "Home", "Accueil", "خانه"))
 
 
@@ -463,11 +492,24 @@ class _Match(NamedTuple):
     single: bool = False  # one word
 
 
+@lru_cache(maxsize=1 << 11)
+def _known_matches(line: str) -> tuple[_Match, ...]:
+    return tuple(_matches(line))
+
+
+def _line_matches(line: str) -> tuple[_Match, ...]:
+    """Every rule that the whole line answers to, the first in order first.
+
+    Lines are judged several times, and those of the page around an article on every page.
+    """
+    return _known_matches(line) if line and len(line) <= _MAX_LINE else ()
+
+
 def _matches(line: str, *, row: bool = True) -> Iterator[_Match]:
-    """Every rule that the whole line answers to, the first in order first."""
-    if not line or len(line) > _MAX_LINE:
-        return
     line = line.strip()
+    stop = _has_stop(line)
+    if stop and _is_plain_sentence(line):
+        return
     tokens = _tokens(line)
     if not tokens or all(t.key == _COLON for t in tokens):
         if line:
@@ -477,15 +519,17 @@ def _matches(line: str, *, row: bool = True) -> Iterator[_Match]:
         return
     words = tuple(t.key for t in tokens)
     yield from _forms(line, tokens, words)
-    stop = _has_stop(line)
     patterns: list[tuple[int, _Pattern]] = []
     for key in dict.fromkeys((*_variants(words[0]), "")):
         patterns.extend(_INDEX.get(key, ()))
     patterns.sort(key=lambda entry: entry[0])
     done = -1
+    forms = {form for word in words for form in _variants(word)}
     for number, pattern in patterns:
         rule = pattern.rule
         if number == done or (stop and not rule.stop):
+            continue
+        if any(need.isdisjoint(forms) for need in pattern.needs):
             continue
         start = _whole(pattern.nodes, words)
         if start is None or (rule.date and not _is_date(line, tokens, words)):
@@ -498,6 +542,27 @@ def _matches(line: str, *, row: bool = True) -> Iterator[_Match]:
     caption = _caption(line, words, stop=stop)
     if caption:
         yield _Match(_CAPTION, caption)
+
+
+_SIGNS = re.compile(r"[@#|•·»›>‹«←→▪■●◆/\\©]|\d[^\W\d]|\([cC]\)")
+_SENTENCE_WORDS = 12
+
+
+def _is_plain_sentence(line: str) -> bool:
+    """Whether a line with a full stop surely answers to no rule, told without reading its tokens:
+    most paragraphs, and most of the time went into them."""
+    first = _WORD_TOKEN.search(line)
+    if first is None or first.lastgroup != "word" or _SIGNS.search(line):
+        return False
+    words = match_key(line).split()
+    if len(words) < _SENTENCE_WORDS or not (begin := word_key(first.group()).split()):
+        return False
+    said = frozenset(words)
+    return not any(
+        pattern.rule.stop and not any(hint.isdisjoint(said) for hint in pattern.hints)
+        for key in (*_variants(begin[0]), "")
+        for _, pattern in _INDEX.get(key, ())
+    )
 
 
 def _whole(nodes: Sequence[_Node], words: Keys) -> int | None:
@@ -529,6 +594,10 @@ def _forms(line: str, tokens: Sequence[_Token], words: Keys) -> Iterator[_Match]
         yield _Match(_ADDRESS, line)
     elif len(words) <= 8 and _COPY not in words and (credit := _agency_credit(line)):
         yield _Match(_CREDIT, credit)
+    elif len(words) == 1 and len(words[0]) == 1 and words[0].isalpha():
+        yield _Match(_LETTER, line)
+    elif len(words) <= _SLASHED_WORDS and _BETWEEN_SLASHES.fullmatch(line):
+        yield _Match(_SLASHED, line)
     elif kinds == {_NUMBER} and not _is_date(line, tokens, words):
         yield _Match(_BARE_NUMBER, line)
 
@@ -547,6 +616,9 @@ def _dateline_place(line: str) -> str | None:
     return found.place if found and found.kind == "dateline" else None
 
 
+#: An agency's own name, as some put it below their reports.
+_BETWEEN_SLASHES = re.compile(r"/{1,2}[^/]{2,60}/{1,2}")
+_SLASHED_WORDS = 4
 _NUMERIC_DATE = re.compile(r"(?:\d{1,2}[/.-]\d{1,2}[/.-]\d{2,4}|\d{4}[/.-]\d{1,2}[/.-]\d{1,2})")
 
 
@@ -562,6 +634,8 @@ def _is_date(line: str, tokens: Sequence[_Token], words: Keys) -> bool:
 
 def _breadcrumb(line: str) -> str | None:
     """The section in a row such as "الرئيسية » أخبار » عنوان": its last short crumb."""
+    if not _PARTING.search(line):  # looking for one sign is faster than splitting
+        return None
     parts = [part.strip() for part in _CRUMBS.split(line) if part.strip()]
     if not 2 <= len(parts) <= 8 or match_key(parts[0]) not in _HOME or _has_stop(line):
         return None
@@ -569,6 +643,8 @@ def _breadcrumb(line: str) -> str | None:
 
 
 def _rows(line: str) -> Iterator[_Match]:
+    if not _PARTING.search(line):
+        return
     parts = [part for part in _SEPARATORS.split(line) if part.strip()]
     if 2 <= len(parts) <= 12 and all(
         any(m.rule.action != Action.KEEP and not m.rule.date for m in _matches(part, row=False))
@@ -599,6 +675,9 @@ def _caption(line: str, words: Keys, *, stop: bool) -> str | None:
             continue
         keys = tuple(t.key for t in _tokens(tail))
         head_words = head.split()
+        named = keys[:1] and keys[0] in _PHOTO_WORDS and _COLON in keys and len(keys) <= 8
+        if named and len(head_words) >= 3:
+            return line
         if not keys or not _all_bank(keys) or not head_words:
             continue
         if not _is_agency(keys):
@@ -652,7 +731,15 @@ def judge_line(line: str, position: str | Position) -> Verdict:
 
     Raises ValueError for another position.
     """
-    return _verdict(_matches(line), Position(position), inside=False)
+    return _verdict(_line_matches(line), Position(position), inside=False)
+
+
+def heads_links(line: str) -> bool:
+    """Whether a line is a label such as "related stories", with links to expect below it."""
+    words = line.split(maxsplit=1)
+    if not words or word_key(words[0].strip(_CLOSERS)) not in _LABEL_WORDS:
+        return False
+    return any(match.rule.id in _LINK_LABELS for match in _line_matches(line))
 
 
 def is_paragraph(text: str) -> bool:
@@ -681,17 +768,26 @@ _MAX_LINKS = 6
 _NOT_TITLES = frozenset(("credit.caption", "read_also.inline", "byline"))
 
 
-def remove_furniture(blocks: Sequence[Block], learned: Collection[str] | None = None) -> Cleaned:
+def remove_furniture(
+    blocks: Sequence[Block],
+    learned: Collection[str] | None = None,
+    boxed: Mapping[str, str] | None = None,
+) -> Cleaned:
     """Takes furniture out of a page's blocks; what is taken is in `removed`, in order.
 
-    `learned` holds match keys of whole lines that are known to repeat on the source's pages. A
+    `learned` holds match keys of whole lines that are known to repeat on the source's pages,
+    `boxed` texts that the page's markup puts into boxes around the article, with their rules. A
     cut to the end happens only after the last real paragraph: real paragraphs are never cut.
     """
-    found = [tuple(_matches(block.text)) for block in blocks]
+    boxed = boxed or {}
+    found = [_line_matches(block.text) for block in blocks]
     real = [
         i
         for i, block in enumerate(blocks)
-        if not found[i] and is_paragraph(block.text) and not _is_learned(block.text, learned)
+        if not found[i]
+        and is_paragraph(block.text)
+        and not _is_learned(block.text, learned)
+        and block.text not in boxed
     ]
     first, last = (real[0], real[-1]) if real else (len(blocks), -1)
     rules: dict[int, str] = {}
@@ -713,6 +809,8 @@ def remove_furniture(blocks: Sequence[Block], learned: Collection[str] | None = 
             verdict = _KEEP
         if _is_learned(block.text, learned):
             verdict = Verdict(Action.DROP_LINE, _LEARNED.id)
+        elif verdict.action == Action.KEEP and block.text in boxed:
+            verdict = Verdict(Action.DROP_LINE, boxed[block.text])
         if verdict.field and verdict.value:
             kept.append(FoundField(i, verdict.rule, verdict.field, verdict.value))
         if verdict.action != Action.KEEP:
@@ -737,6 +835,11 @@ def remove_furniture(blocks: Sequence[Block], learned: Collection[str] | None = 
 
 
 _LABELS = frozenset(rule.id for rule in _RULES if rule.links)
+#: Labels of stories beside the article, and the words that they begin with.
+_LINK_LABELS = frozenset(("read_also.label", "related", "more.button", "breaking"))
+_LABEL_WORDS = frozenset(
+    word for word, found in _INDEX.items() for _, p in found if p.rule.id in _LINK_LABELS
+)
 
 
 def _is_learned(text: str, learned: Collection[str] | None) -> bool:

@@ -9,11 +9,12 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from enum import StrEnum
 from functools import lru_cache
 
 from pipelines.arabic import match_key
-from pipelines.document import Block, BlockKind, Candidate, Place
+from pipelines.document import ArticleDate, Block, BlockKind, Candidate, Place
 from pipelines.stages.agency import read_agency
 from pipelines.stages.furniture import Action, judge_line
 
@@ -135,9 +136,22 @@ def protected(text: str) -> str | None:
         return "tells something of the article"
     if any(read_agency(text, where) for where in ("start", "body", "end")):
         return "names a news agency"
-    if _is_sentence(text):
+    if _is_sentence(text) and "©" not in text:
         return "is a whole sentence"
     return None
+
+
+def seen_on(published: ArticleDate | None, fetched_at: datetime | None) -> date | None:
+    """The day of an article: of publication where that is stated, else of the fetch."""
+    if published and len(published.iso) >= len("2020-09-27"):
+        return date.fromisoformat(published.iso[:10])
+    return fetched_at.date() if fetched_at else None
+
+
+def month_of(published: ArticleDate | None, fetched_at: datetime | None) -> str:
+    """The month in whose sample an article is: "2020-09", or "" where nothing tells."""
+    day = seen_on(published, fetched_at)
+    return day.isoformat()[:7] if day else ""
 
 
 def lower_bound(hits: int, of: int) -> float:

@@ -6,8 +6,9 @@ Nothing is chosen here: `metadata` settles between these statements and what the
 import html as entities
 import json
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, cast
 
 from lxml import etree
@@ -22,6 +23,13 @@ _JSON_LD_LIMIT = 500_000
 _JSON_LD_NODES = 2_000
 _VALUE_LIMIT = 1_000
 _TAGS = 50
+#: Elements that are looked at for the title, and the words that it has at least.
+_HEADINGS = 2_000
+_TEXTS = 20
+_UNMARKED = ("h2", "h3", "h4", "td", "div", "span", "p", "strong", "b", "font")
+_TITLE_WORDS = 4
+#: What parts a title from the name of the site.
+_BARS = ("|", "-", "–", "—", ":", "•", "»", "«")
 
 _ARTICLE_TYPES = frozenset(
     {
@@ -47,6 +55,8 @@ _GALLERY_TYPES = frozenset(["ImageGallery", "MediaGallery", "og:gallery"])
 _LIVE_CLASS = re.compile(r"(?:^|[\s_-])live-?blog(?:$|[\s_-])", re.I)
 #: A stated text of the article beyond this is not read (characters).
 _BODY_LIMIT = 100_000
+#: A blog's article is one posting; a live blog has several.
+_LEAST_UPDATES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +77,8 @@ class Structured:
     marks: tuple[str, ...] = ()
     #: The article's text, where the page states it for machines too; often without its line breaks.
     body: str | None = None
+    #: What a live blog's updates say, where the page states it for machines too.
+    updates: str | None = None
 
     @property
     def says_article(self) -> bool:
@@ -87,8 +99,12 @@ NOTHING_STATED = Structured()
 
 def read_structured(tree: Any, url: str | None) -> Structured:
     """Reads a parsed page. `url` is where it was fetched from, if that is known."""
-    meta = _meta(tree)
-    nodes = list(_json_ld(tree))
+    stating: dict[str, list[Any]] = {"meta": [], "link": [], "script": []}
+    for element in tree.iter(*stating):  # one walk: a page is long, what it states of itself short
+        stating[element.tag].append(element)
+    meta = _meta(stating["meta"])
+    marked = _MARKED(tree)
+    nodes = list(_json_ld(stating["script"]))
     article = next(
         (n for kinds in (_ARTICLE_TYPES, _MEDIA_TYPES) for n in nodes if _types(n) & kinds), {}
     )
@@ -100,7 +116,7 @@ def read_structured(tree: Any, url: str | None) -> Structured:
         description=_first(
             _text(article.get("description")), meta.get("og:description"), meta.get("description")
         ),
-        author=_first(_names(article.get("author")), _meta_author(meta), _microdata_author(tree)),
+        author=_first(_names(article.get("author")), _meta_author(meta), _microdata_author(marked)),
         section=_first(
             _text(article.get("articleSection")), meta.get("article:section"), meta.get("section")
         ),
@@ -110,18 +126,21 @@ def read_structured(tree: Any, url: str | None) -> Structured:
             meta.get("application-name"),
         ),
         language=_language(tree, meta, article),
-        canonical_url=canonical_url(_stated_urls(tree, meta, article), url),
-        tags=tuple(dict.fromkeys(_tags(tree, meta, article)))[:_TAGS],
-        dates=tuple(_dates(tree, meta, article, url)),
+        canonical_url=canonical_url(_stated_urls(stating["link"], meta, article), url),
+        tags=tuple(dict.fromkeys(_tags(stating["meta"], meta, article)))[:_TAGS],
+        dates=tuple(_dates(tree, marked, meta, article, url)),
         types=frozenset(types),
         marks=tuple(_marks(tree, types, article)),
         body=_body(article),
+        updates=_updates(nodes),
     )
 
 
 def _marks(tree: Any, types: Collection[str], article: Mapping[str, Any]) -> Iterator[str]:
     named = " ".join(
-        element.get(name) or "" for element in _PAGE_PARTS(tree) for name in ("class", "itemtype")
+        element.get(name) or ""
+        for element in islice(tree.iter("body", "main", "article"), _PAGE_PARTS)
+        for name in ("class", "itemtype")
     )
     if "LiveBlogPosting" in types or "LiveBlogPosting" in named or _LIVE_CLASS.search(named):
         yield "live_blog"
@@ -140,6 +159,18 @@ def _body(article: Mapping[str, Any]) -> str | None:
     return entities.unescape(stated[:_BODY_LIMIT]) if isinstance(stated, str) else None
 
 
+def _updates(nodes: Iterable[Mapping[str, Any]]) -> str | None:
+    told: list[str] = []
+    left = _BODY_LIMIT
+    for node in nodes:
+        if _types(node) & {"BlogPosting", "LiveBlogPosting"}:
+            for said in (node.get("headline"), node.get("articleBody")):
+                if isinstance(said, str) and left > 0:
+                    told.append(entities.unescape(said[:left]))
+                    left -= len(said)
+    return "\n".join(told) if len(told) >= _LEAST_UPDATES else None
+
+
 # --- tags ------------------------------------------------------------------------------------
 
 
@@ -148,36 +179,35 @@ def _xpath(expression: str) -> Callable[[Any], list[Any]]:
     return cast("Callable[[Any], list[Any]]", etree.XPath(expression))
 
 
-_META = _xpath("//meta[@content]")
-_TAG_META = _xpath("//meta[@property='article:tag'][@content]")
-_H1 = _xpath("//h1")
-_PAGE_PARTS = _xpath("(//body|//main|//article)[position() <= 5]")
-_CANONICAL = _xpath("//link[translate(@rel,'CANONIL','canonil')='canonical']/@href")
-_TIME = _xpath("//article//time[@datetime]|//main//time[@datetime]|//time[@datetime]")
-_ITEMPROP_DATE = _xpath(
-    "//*[@itemprop='datePublished' or @itemprop='dateModified'][@content or @datetime]"
-)
+#: The page and its parts: the first so many.
+_PAGE_PARTS = 5
+#: Microdata and RDFa in one walk.
+_MARKED = _xpath("//*[@itemprop or (@property and @content and not(self::meta))]")
+_RDF_DATES = re.compile("dc:created|schema:dateCreated")
 _ITEMPROP_NAME = _xpath(".//*[@itemprop='name']")
-_ITEMPROP_AUTHOR = _xpath("//*[@itemprop='author']")
-_JSON_LD = _xpath("//script[translate(@type,'JSONLD','jsonld')='application/ld+json']")
 
 
-def _meta(tree: Any) -> dict[str, str]:
+def _meta(elements: Iterable[Any]) -> dict[str, str]:
     """name or property (lower case) -> content; the first one counts."""
     found: dict[str, str] = {}
-    for element in _META(tree):
+    for element in elements:
         name = element.get("property") or element.get("name") or element.get("itemprop")
-        content = _short(element.get("content"))
-        if name and content:
-            found.setdefault(name.strip().lower(), content)
+        name = name.strip().lower() if name else None
+        if name is not None and name not in found and (content := _short(element.get("content"))):
+            found[name] = content
     return found
 
 
 def _titles(
     tree: Any, meta: Mapping[str, str], article: Mapping[str, Any]
 ) -> Iterator[tuple[str, str]]:
-    headings = [clean_line("".join(h1.itertext())) for h1 in _H1(tree)]
+    headings = [clean_line("".join(h1.itertext())) for h1 in tree.iter("h1")]
     headings = [heading for heading in headings if heading]
+    title = _short(clean_line(tree.findtext(".//title") or ""))
+    # Where the one <h1> is the site's name, the title stands below; old pages have no heading.
+    whole = meta.get("og:title") or title or ""
+    if below := _title_below(tree, whole, ("h2",) if headings else _UNMARKED):
+        yield below, "h1"
     if len(headings) == 1:
         yield _short(headings[0]) or "", "h1"
     stated = _first(_text(article.get("headline")), _text(article.get("name")))
@@ -186,11 +216,26 @@ def _titles(
     for name in ("og:title", "twitter:title", "title"):
         if meta.get(name):
             yield meta[name], "meta"
-    title = _short(clean_line(tree.findtext(".//title") or ""))
     if title:
         yield title, "title_element"
     for heading in headings if len(headings) > 1 else ():
         yield _short(heading) or "", "h1"
+
+
+def _title_below(tree: Any, whole: str, tags: Sequence[str]) -> str | None:
+    """What the page shows of a title that carries the site's name before or behind a bar."""
+    body = tree.find("body")
+    for element in islice(body.iter(*tags), _HEADINGS) if body is not None else ():
+        if not element.text and element.tag != "h2":
+            continue
+        text = clean_line("".join(islice(element.itertext(), _TEXTS)))
+        words = len(text.split())
+        if words < _TITLE_WORDS or 2 * words < len(whole.split()):
+            continue
+        rest = whole.removeprefix(text).removesuffix(text).strip()
+        if rest != whole and (not rest or rest.startswith(_BARS) or rest.endswith(_BARS)):
+            return text
+    return None
 
 
 def _meta_author(meta: Mapping[str, str]) -> str | None:
@@ -201,8 +246,9 @@ def _meta_author(meta: Mapping[str, str]) -> str | None:
     return None
 
 
-def _microdata_author(tree: Any) -> str | None:
-    for element in _ITEMPROP_AUTHOR(tree)[:3]:
+def _microdata_author(marked: Sequence[Any]) -> str | None:
+    authors = (element for element in marked if element.get("itemprop") == "author")
+    for element in islice(authors, 3):
         # An author that is an object of its own has its name in a property of its own.
         named = _ITEMPROP_NAME(element) or [element]
         text = named[0].get("content") or "".join(named[0].itertext())
@@ -223,10 +269,17 @@ def _language(tree: Any, meta: Mapping[str, str], article: Mapping[str, Any]) ->
     return code.group().lower() if code else None
 
 
-def _stated_urls(tree: Any, meta: Mapping[str, str], article: Mapping[str, Any]) -> list[str]:
+def _stated_urls(
+    links: Iterable[Any], meta: Mapping[str, str], article: Mapping[str, Any]
+) -> list[str]:
     entity = article.get("mainEntityOfPage")
+    canonical = (
+        link.get("href")
+        for link in links
+        if (link.get("rel") or "").lower() == "canonical" and link.get("href") is not None
+    )
     stated = [
-        *_CANONICAL(tree)[:2],
+        *islice(canonical, 2),
         meta.get("og:url"),
         _text(entity.get("@id")) if isinstance(entity, dict) else _text(entity),
         _text(article.get("url")),
@@ -234,10 +287,16 @@ def _stated_urls(tree: Any, meta: Mapping[str, str], article: Mapping[str, Any])
     return [str(value) for value in stated if value]
 
 
-def _tags(tree: Any, meta: Mapping[str, str], article: Mapping[str, Any]) -> Iterator[str]:
+def _tags(
+    elements: Iterable[Any], meta: Mapping[str, str], article: Mapping[str, Any]
+) -> Iterator[str]:
     stated = article.get("keywords")
     listed = stated if isinstance(stated, list) else [stated]
-    named = [_short(element.get("content")) for element in _TAG_META(tree)]
+    named = [
+        _short(element.get("content"))
+        for element in elements
+        if element.get("property") == "article:tag"
+    ]
     for value in [*named, *listed, meta.get("news_keywords"), meta.get("keywords")]:
         if isinstance(value, str):
             for word in re.split("[,،;؛|]", value[:_VALUE_LIMIT]):
@@ -246,7 +305,11 @@ def _tags(tree: Any, meta: Mapping[str, str], article: Mapping[str, Any]) -> Ite
 
 
 def _dates(
-    tree: Any, meta: Mapping[str, str], article: Mapping[str, Any], url: str | None
+    tree: Any,
+    marked: Sequence[Any],
+    meta: Mapping[str, str],
+    article: Mapping[str, Any],
+    url: str | None,
 ) -> Iterator[DateCandidate]:
     for key, role in _ITEM_DATES.items():
         if stated := _text(article.get(key)):
@@ -256,18 +319,40 @@ def _dates(
     for name, role in _META_DATES.items():
         if name in meta:
             yield DateCandidate(meta[name], "meta", role)
-    for element in _ITEMPROP_DATE(tree)[:4]:
+    dated = (
+        element
+        for element in marked
+        if element.get("itemprop") in _ITEM_DATES
+        and (element.get("content") is not None or element.get("datetime") is not None)
+    )
+    for element in islice(dated, 4):
         role = _ITEM_DATES[element.get("itemprop")]
         stated = _short(element.get("content") or element.get("datetime"))
         if stated:
             yield DateCandidate(stated, "microdata", role)
-    times = _TIME(tree)
-    # Several different times belong to a list of stories, not to this one.
-    stated_times = {_time_of(element) for element in times}
-    if len(stated_times) == 1 and (stated := stated_times.pop()):
+    created = {
+        element.get("content")
+        for element in marked
+        if element.tag != "meta" and _RDF_DATES.search(element.get("property") or "")
+    } - {None}
+    if len(created) == 1 and (stated := _short(created.pop())):
+        yield DateCandidate(stated, "microdata", "published")
+    if stated := _lone_time(tree):
         yield DateCandidate(stated, "time_element", "published")
     if url and (stated := date_of_url(url)):
         yield DateCandidate(stated, "url", "published")
+
+
+def _lone_time(tree: Any) -> str | None:
+    """What all <time> elements say: different times belong to a list of stories, not to one."""
+    stated: str | None = None
+    timed = (element for element in tree.iter("time") if element.get("datetime") is not None)
+    for number, element in enumerate(timed):
+        time = _time_of(element)
+        if number and time != stated:
+            return None
+        stated = time
+    return stated
 
 
 def _time_of(element: Any) -> str | None:
@@ -309,11 +394,13 @@ _META_DATES: dict[str, Role] = {
 # --- JSON-LD ---------------------------------------------------------------------------------
 
 
-def _json_ld(tree: Any) -> Iterator[dict[str, Any]]:
+def _json_ld(scripts: Iterable[Any]) -> Iterator[dict[str, Any]]:
     """All objects of all JSON-LD scripts, nearest the top first. Bounded in size and number."""
     left = _JSON_LD_LIMIT
     nodes = _JSON_LD_NODES
-    for script in _JSON_LD(tree):
+    for script in scripts:
+        if (script.get("type") or "").lower() != "application/ld+json":
+            continue
         source = (script.text or "").strip()
         left -= len(source)
         if left < 0:
