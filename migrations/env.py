@@ -7,6 +7,7 @@ from sqlalchemy import JSON, Connection
 
 from pipelines.db.engine import open_engine
 from pipelines.db.models import Base, UtcDateTime
+from pipelines.db.schema import is_compared
 
 
 def render_item(kind: str, item: Any, autogen: Any) -> str | Literal[False]:
@@ -24,6 +25,7 @@ def run(connection: Connection) -> None:
         connection=connection,
         target_metadata=Base.metadata,
         compare_server_default=True,
+        include_name=is_compared,
         render_item=render_item,
         # SQLite can't alter a table: alembic copies it to a new one instead.
         render_as_batch=connection.dialect.name == "sqlite",

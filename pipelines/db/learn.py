@@ -16,8 +16,18 @@ from typing import Any
 from sqlalchemy import Connection, and_, delete, func, insert, select, update
 
 from pipelines.db.models import LearnedLine, PageLine, SampledPage, SourceRow, table
+from pipelines.db.templates import note_outlines
 from pipelines.document import Article, Place
-from pipelines.stages.repeats import ACTIVE, DECIDED, Seen, State, judge, line_hash
+from pipelines.stages.repeats import (
+    ACTIVE,
+    DECIDED,
+    Seen,
+    State,
+    judge,
+    line_hash,
+    month_of,
+    seen_on,
+)
 
 #: Articles of a source that are counted of each month. (A line is sure after far fewer.)
 SAMPLE = 50
@@ -37,10 +47,21 @@ def active_lines(
 
     Sources without such lines are left out.
     """
+    return _lines_in(connection, ACTIVE, keys)
+
+
+def refused_lines(connection: Connection) -> dict[str, frozenset[str]]:
+    """The same of the lines that a person wants to stay."""
+    return _lines_in(connection, (State.REFUSED,), None)
+
+
+def _lines_in(
+    connection: Connection, states: Collection[State], keys: Collection[str] | None
+) -> dict[str, frozenset[str]]:
     query = (
         select(_SOURCES.c.key, _LEARNED.c.key.label("line"))
         .join(_SOURCES, _SOURCES.c.id == _LEARNED.c.source_id)
-        .where(_LEARNED.c.state.in_([str(state) for state in ACTIVE]))
+        .where(_LEARNED.c.state.in_([str(state) for state in states]))
     )
     found: dict[str, set[str]] = {}
     for part in _parts(keys) if keys is not None else [None]:
@@ -81,10 +102,13 @@ def wanted_lines(connection: Connection, articles: Sequence[Article]) -> list[fr
 def note_pages(
     connection: Connection, articles: Iterable[tuple[Article, str | None]], ids: Mapping[str, int]
 ) -> None:
-    """Counts the lines of articles, each with its name, and decides anew about them.
+    """Counts the lines of articles, each with its name, and decides anew about them; learns
+    templates from their outlines.
 
     `ids` are the numbers of their sources. Counting a page again changes nothing.
     """
+    articles = list(articles)
+    note_outlines(connection, (article for article, _ in articles), ids)
     by_source: dict[int, dict[str, _Page]] = {}
     for article, name in articles:
         pages = by_source.setdefault(ids[article.source], {})
@@ -210,11 +234,11 @@ def _count(connection: Connection, source_id: int, lines: Collection[str]) -> _C
         .where(_PAGES.c.source_id == source_id)
         .group_by(_PAGES.c.seen_on)
     )
-    for seen_on, number in connection.execute(days):
-        if seen_on is None:
+    for day, number in connection.execute(days):
+        if day is None:
             counts.undated = number
         else:
-            counts.days += [seen_on] * number
+            counts.days += [day] * number
     counts.days.sort()
     same_page = and_(_PAGES.c.source_id == _LINES.c.source_id, _PAGES.c.page == _LINES.c.page)
     query = (
@@ -250,12 +274,12 @@ _Page = tuple[Article, str | None]
 
 def _note_source(connection: Connection, source_id: int, pages: Mapping[str, _Page]) -> None:
     known = _sampled(connection, source_id, pages)
-    ends = _ends(connection, source_id, {_month(_seen_on(a)) for a, _ in pages.values()})
+    ends = _ends(connection, source_id, {_month(a) for a, _ in pages.values()})
     new = {
         page: (article, name)
         for page, (article, name) in pages.items()
         if (page in known and article.raw_hash <= known[page])
-        or (page not in known and page < ends.get(_month(_seen_on(article)), _NO_END))
+        or (page not in known and page < ends.get(_month(article), _NO_END))
     }
     new = _without_the_unchanged(connection, source_id, new, known)
     if not new:
@@ -272,7 +296,7 @@ def _note_source(connection: Connection, source_id: int, pages: Mapping[str, _Pa
     if lines:
         connection.execute(insert(_LINES), lines)
     touched |= {str(line["line"]) for line in lines}
-    months = {_month(_seen_on(article)) for article, _ in new.values()}
+    months = {_month(article) for article, _ in new.values()}
     touched |= _forget(connection, source_id, _surplus(connection, source_id, months))
     examples = {
         line_hash(c.key): (c.key, c.text, name)
@@ -439,12 +463,11 @@ def _sampled(connection: Connection, source_id: int, pages: Collection[str]) -> 
 
 
 def _page_row(source_id: int, page: str, article: Article) -> dict[str, Any]:
-    seen_on = _seen_on(article)
     return {
         "source_id": source_id,
         "page": page,
-        "month": _month(seen_on),
-        "seen_on": seen_on,
+        "month": _month(article),
+        "seen_on": _seen_on(article),
         "raw_hash": article.raw_hash,
     }
 
@@ -454,14 +477,11 @@ def _places(article: Article) -> dict[str, str]:
 
 
 def _seen_on(article: Article) -> date | None:
-    """The day of an article: of publication where that is stated, else of the fetch."""
-    if article.published and len(article.published.iso) >= len("2020-09-27"):
-        return date.fromisoformat(article.published.iso[:10])
-    return article.fetched_at.date() if article.fetched_at else None
+    return seen_on(article.published, article.fetched_at)
 
 
-def _month(day: date | None) -> str:
-    return day.isoformat()[:7] if day else ""
+def _month(article: Article) -> str:
+    return month_of(article.published, article.fetched_at)
 
 
 def _parts(values: Iterable[str]) -> Iterator[list[str]]:

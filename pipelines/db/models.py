@@ -23,6 +23,7 @@ from sqlalchemy import (
     String,
     Text,
     TypeDecorator,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -113,6 +114,7 @@ class ArticleRow(Base):
         Index("ix_articles_published_at", "published_at"),
         Index("ix_articles_story_id", "story_id"),
         Index("ix_articles_source_id_published_at", "source_id", "published_at"),
+        Index("ix_articles_source_id_first_seen", "source_id", "first_seen"),
         {"comment": "an article of one source, its newest version"},
     )
 
@@ -255,6 +257,13 @@ class ArticleLink(Base):
     __tablename__ = "article_links"
     __table_args__ = (
         Index("ix_article_links_b_id", "b_id"),
+        # Few links: those of texts that stand in longer ones.
+        Index(
+            "ix_article_links_longer_id",
+            "longer_id",
+            sqlite_where=text("part <> 'most'"),
+            postgresql_where=text("part <> 'most'"),
+        ),
         {"comment": "two articles that are copies, each pair once"},
     )
 
@@ -275,6 +284,22 @@ class ArticleLink(Base):
     )
     containment: Mapped[float] = mapped_column(
         Float, comment="share of the shorter text's shingles that the other has, 0 to 1"
+    )
+    part: Mapped[str | None] = mapped_column(
+        String(8),
+        comment="what the shorter text holds of the longer: most (more than half, its opening "
+        "among it), body (more than half, but not its opening), opening, passage; "
+        "NULL until `warraq db dedup` saw it",
+    )
+    longer_id: Mapped[int | None] = mapped_column(
+        RowId, comment="the article with the longer text; of equals always the same one"
+    )
+    only_a: Mapped[int | None] = mapped_column(
+        Integer, comment="sentences that only the first has; NULL until `warraq db dedup` saw it"
+    )
+    only_b: Mapped[int | None] = mapped_column(Integer, comment="those that only the other has")
+    altered: Mapped[int | None] = mapped_column(
+        Integer, comment="sentences that both have, in other words"
     )
 
 
@@ -299,6 +324,10 @@ class ArticleShingles(Base):
     )
     shingles: Mapped[bytes] = mapped_column(
         LargeBinary, comment="hashes of the shingles: ascending, 8 bytes each, little-endian"
+    )
+    opening: Mapped[bytes | None] = mapped_column(
+        LargeBinary,
+        comment="those of the first 24 shingles, as above; NULL until `warraq db dedup` saw it",
     )
     figures: Mapped[bytes] = mapped_column(
         LargeBinary,
@@ -327,8 +356,24 @@ class FingerprintBand(Base):
         autoincrement=False,
         comment="the article",
     )
-    band: Mapped[int] = mapped_column(
-        SmallInteger, comment="what it is: 0 to 9 a MinHash band, 10 an anchor, 11 the whole text"
+
+
+class RecentBand(Base):
+    __tablename__ = "fingerprint_recent"
+    __table_args__ = (
+        # Hashes go everywhere in a large index: a page read and written for each. A small one
+        # takes them first, and gives them on in order, many a page.
+        {
+            "comment": "the same of the newest articles: moved to fingerprint_bands many at a time",
+            "sqlite_with_rowid": False,
+        },
+    )
+
+    hash: Mapped[int] = mapped_column(
+        BigInteger, primary_key=True, autoincrement=False, comment="the value, 64 bit"
+    )
+    article_id: Mapped[int] = mapped_column(
+        RowId, primary_key=True, autoincrement=False, comment="the article"
     )
 
 
@@ -442,6 +487,84 @@ class LearnedLine(Base):
     decided_at: Mapped[datetime | None] = mapped_column(UtcDateTime, comment="when, UTC")
 
 
+class PageOutline(Base):
+    __tablename__ = "page_outlines"
+    __table_args__ = (
+        {"comment": "where the full extraction found an article in its page; a sample of a month"},
+    )
+
+    source_id: Mapped[int] = mapped_column(
+        ForeignKey("sources.id"), primary_key=True, comment="the source"
+    )
+    month: Mapped[str] = mapped_column(
+        String(7), primary_key=True, comment="month of its date, as 2024-05; empty without a date"
+    )
+    raw_hash: Mapped[str] = mapped_column(
+        Hash, primary_key=True, comment="SHA-256 of the page's bytes"
+    )
+    outline: Mapped[Any] = mapped_column(
+        Json, comment="elements that held it, with the characters on each path inside"
+    )
+
+
+class TemplateRow(Base):
+    __tablename__ = "templates"
+    __table_args__ = ({"comment": "where a source's articles live in its pages, by month"},)
+
+    source_id: Mapped[int] = mapped_column(
+        ForeignKey("sources.id"), primary_key=True, comment="the source"
+    )
+    month: Mapped[str] = mapped_column(
+        String(7), primary_key=True, comment="month of its pages, as 2024-05; empty without a date"
+    )
+    valid_from: Mapped[date | None] = mapped_column(
+        Date, comment="first day of that month: pages from then on are read by it first"
+    )
+    template: Mapped[Any] = mapped_column(Json, comment="containers, and the paths that count")
+    learned_from: Mapped[int] = mapped_column(Integer, comment="pages that it was learned from")
+    fits: Mapped[int] = mapped_column(
+        Integer, comment="of them, those that the template of the others fits"
+    )
+    agreement: Mapped[float] = mapped_column(
+        Float, comment="how like those are to the full extraction, from 0 to 1"
+    )
+    state: Mapped[str] = mapped_column(String(16), comment="applied, retired or refused")
+    reason: Mapped[str] = mapped_column(Text, comment="why it is in that state")
+    decided_by: Mapped[str | None] = mapped_column(
+        Text, comment="who refused it; NULL: agreement decides"
+    )
+    decided_at: Mapped[datetime | None] = mapped_column(UtcDateTime, comment="when, UTC")
+
+
+class SearchEntry(Base):
+    __tablename__ = "search_entries"
+    __table_args__ = (
+        Index("ix_search_entries_dated_at", "dated_at"),
+        # Its words are in an index that models can't tell: `search_words` on SQLite (FTS5), the
+        # column `words` with a GIN index on PostgreSQL. A number is never given twice on SQLite:
+        # what FTS5 holds of an entry that is gone can't be taken out without its text.
+        {"comment": "an article in the search index", "sqlite_autoincrement": True},
+    )
+
+    entry: Mapped[int] = mapped_column(RowId, primary_key=True, comment="number in the index")
+    article_id: Mapped[int] = mapped_column(
+        ForeignKey("articles.id", ondelete="CASCADE"), unique=True, comment="the article"
+    )
+    dated_at: Mapped[datetime] = mapped_column(
+        UtcDateTime, comment="what `newest` goes by: published_at, or first_seen without one"
+    )
+    published_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, comment="the article's published_at"
+    )
+    source_id: Mapped[int] = mapped_column(ForeignKey("sources.id"), comment="its source")
+    agency: Mapped[str | None] = mapped_column(String(255), comment="its agency")
+    language: Mapped[str | None] = mapped_column(String(3), comment="its language")
+    key_version: Mapped[int] = mapped_column(SmallInteger, comment="version of the search key")
+    content: Mapped[int] = mapped_column(
+        BigInteger, comment="hash of all that is indexed: tells whether a change touches it"
+    )
+
+
 class LedgerRow(Base):
     __tablename__ = "ledger"
     __table_args__ = (
@@ -450,6 +573,7 @@ class LedgerRow(Base):
         Index("ix_ledger_url", "url", postgresql_using="hash"),
         Index("ix_ledger_run_id_outcome", "run_id", "outcome"),
         Index("ix_ledger_article_id", "article_id"),
+        Index("ix_ledger_source_id_seen_at", "source_id", "seen_at"),
         {"comment": "one page seen in a run, and what became of it"},
     )
 
@@ -459,7 +583,7 @@ class LedgerRow(Base):
     path: Mapped[str | None] = mapped_column(Text, comment="file, with #line or #offset")
     url: Mapped[str | None] = mapped_column(Text, comment="URL that it was fetched from")
     source_id: Mapped[int | None] = mapped_column(ForeignKey("sources.id"), comment="its source")
-    origin: Mapped[str] = mapped_column(String(8), comment="file, jsonl, warc or crawl")
+    origin: Mapped[str] = mapped_column(String(8), comment="file, jsonl, warc, parquet or crawl")
     outcome: Mapped[str] = mapped_column(
         String(16), comment="stored, revised, unchanged, duplicate, rejected or failed"
     )
@@ -476,6 +600,208 @@ class LedgerRow(Base):
     http_status: Mapped[int | None] = mapped_column(Integer, comment="HTTP status")
     etag: Mapped[str | None] = mapped_column(Text, comment="the answer's ETag")
     last_modified: Mapped[str | None] = mapped_column(Text, comment="the answer's Last-Modified")
+
+
+class FileRow(Base):
+    __tablename__ = "read_files"
+    __table_args__ = (
+        {"comment": "a file that a replay on a cluster has read to its end, not to be read again"},
+    )
+
+    key: Mapped[str] = mapped_column(Hash, primary_key=True, comment="SHA-256 of its path")
+    path: Mapped[str] = mapped_column(Text, comment="path or URL, as it was named")
+    state: Mapped[str] = mapped_column(
+        Hash, comment="SHA-256 of its size, its time or tag, and how it was read"
+    )
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"), comment="the run that read it")
+    read_at: Mapped[datetime] = mapped_column(UtcDateTime, comment="when it was all stored, UTC")
+    counts: Mapped[dict[str, int]] = mapped_column(Json, comment="documents per outcome")
+
+
+class AddressRow(Base):
+    __tablename__ = "addresses"
+    __table_args__ = (
+        Index("ix_addresses_source_id_kind_due_at", "source_id", "kind", "due_at"),
+        Index("ix_addresses_article_id", "article_id"),
+        {"comment": "an address that crawls of a source know: what to visit, and when"},
+    )
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True, comment="number of the address")
+    source_id: Mapped[int] = mapped_column(ForeignKey("sources.id"), comment="its source")
+    key: Mapped[str] = mapped_column(
+        Hash,
+        unique=True,
+        comment="SHA-256 of source, kind and URL; of a page, of its URL's key: its forms are one",
+    )
+    kind: Mapped[str] = mapped_column(
+        String(8), comment="feed, sitemap, listing, front, robots, or page (an article's)"
+    )
+    url: Mapped[str] = mapped_column(Text, comment="the URL that is asked for")
+    root: Mapped[str | None] = mapped_column(
+        Text, comment="of a feed, sitemap or listing: the URL in the source's file that led to it"
+    )
+    depth: Mapped[int] = mapped_column(
+        SmallInteger, comment="steps from the source's file: 0 is named there"
+    )
+    found_at: Mapped[datetime] = mapped_column(UtcDateTime, comment="when it was first found, UTC")
+    found_in: Mapped[str | None] = mapped_column(
+        Text, comment="URL of the feed, sitemap or listing that it was found in"
+    )
+    title: Mapped[str | None] = mapped_column(Text, comment="headline that was stated there")
+    author: Mapped[str | None] = mapped_column(Text, comment="writer that was stated there")
+    published_at: Mapped[str | None] = mapped_column(
+        Text, comment="date of publication that was stated there, as printed"
+    )
+    modified_at: Mapped[str | None] = mapped_column(
+        Text, comment="last change that was stated there, as printed: another one makes it due"
+    )
+    due_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, comment="when to visit it next, UTC; NULL: not again"
+    )
+    fetched_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, comment="last answer, UTC; NULL while it was never asked for"
+    )
+    changed_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, comment="last answer whose bytes were others than before, UTC"
+    )
+    http_status: Mapped[int | None] = mapped_column(
+        Integer, comment="HTTP status of the last answer; NULL if there was none"
+    )
+    etag: Mapped[str | None] = mapped_column(
+        Text, comment="ETag of the last full answer, sent with the next request"
+    )
+    last_modified: Mapped[str | None] = mapped_column(
+        Text, comment="its Last-Modified, sent with the next request"
+    )
+    raw_hash: Mapped[str | None] = mapped_column(
+        Hash, comment="SHA-256 of the last full answer's bytes"
+    )
+    size: Mapped[int | None] = mapped_column(
+        BigInteger, comment="their number: what an answer 304 saves"
+    )
+    failures: Mapped[int] = mapped_column(Integer, comment="failed visits in a row")
+    gone: Mapped[bool] = mapped_column(
+        Boolean, comment="true: the site says that there is nothing any more"
+    )
+    article_id: Mapped[int | None] = mapped_column(
+        ForeignKey("articles.id", ondelete="SET NULL"), comment="the article that the page holds"
+    )
+
+
+class CrawlLock(Base):
+    __tablename__ = "crawl_locks"
+    __table_args__ = ({"comment": "a source that is being crawled: no second crawl begins"},)
+
+    source: Mapped[str] = mapped_column(String(255), primary_key=True, comment="key of the source")
+    token: Mapped[str] = mapped_column(String(32), comment="what tells its owner from others")
+    host: Mapped[str] = mapped_column(String(255), comment="machine of the crawl")
+    pid: Mapped[int] = mapped_column(Integer, comment="process number on that machine")
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime, comment="since when, UTC")
+    heartbeat_at: Mapped[datetime] = mapped_column(
+        UtcDateTime, comment="last sign of life, UTC: a crawl without one is taken for dead"
+    )
+
+
+class SourceHealth(Base):
+    __tablename__ = "source_health"
+    __table_args__ = (
+        {"comment": "a crawled source against its own past, as it was when it was last checked"},
+    )
+
+    source_id: Mapped[int] = mapped_column(
+        ForeignKey("sources.id"), primary_key=True, autoincrement=False, comment="the source"
+    )
+    checked_at: Mapped[datetime] = mapped_column(UtcDateTime, comment="when this was found, UTC")
+    verdict: Mapped[str] = mapped_column(
+        String(8), comment="healthy, ill, or new (too little past to judge by)"
+    )
+    illnesses: Mapped[list[str]] = mapped_column(
+        Json, comment="what is wrong: silent, quiet, dates_lost, ...; empty when healthy"
+    )
+    detail: Mapped[str | None] = mapped_column(Text, comment="the same in words; NULL when healthy")
+    last_article: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, comment="when its newest article was first seen, UTC"
+    )
+    last_crawl: Mapped[datetime] = mapped_column(
+        UtcDateTime, comment="its newest answer to a crawl, UTC"
+    )
+    articles_day: Mapped[int] = mapped_column(Integer, comment="articles of the last 24 hours")
+    articles_week: Mapped[int] = mapped_column(Integer, comment="articles of the last 7 days")
+    articles_a_week: Mapped[float | None] = mapped_column(
+        Float, comment="median of the four weeks before; NULL if it is newer than two of them"
+    )
+    expected_a_day: Mapped[int | None] = mapped_column(
+        Integer, comment="articles a day at least, as the source's file expects"
+    )
+    usual_gap: Mapped[float | None] = mapped_column(
+        Float, comment="its third longest time without an article, in days"
+    )
+    newest: Mapped[int] = mapped_column(
+        Integer, comment="newest articles that are compared with those before them"
+    )
+    older: Mapped[int] = mapped_column(Integer, comment="those before them, of a year at most")
+    dated: Mapped[float | None] = mapped_column(
+        Float, comment="share of the newest that have a date of publication, 0 to 1"
+    )
+    dated_before: Mapped[float | None] = mapped_column(Float, comment="the same of those before")
+    letters: Mapped[float | None] = mapped_column(
+        Float, comment="median length of the newest texts, in characters"
+    )
+    letters_before: Mapped[float | None] = mapped_column(Float, comment="the same of those before")
+    removed: Mapped[float | None] = mapped_column(
+        Float, comment="share of the newest articles' lines that was taken out, 0 to 1"
+    )
+    removed_before: Mapped[float | None] = mapped_column(Float, comment="the same of those before")
+    fallback: Mapped[float | None] = mapped_column(
+        Float, comment="share of the newest that were read without the source's own template"
+    )
+    fallback_before: Mapped[float | None] = mapped_column(Float, comment="the same of those before")
+    fetches: Mapped[int] = mapped_column(Integer, comment="pages asked for in the last 24 hours")
+    refused: Mapped[float | None] = mapped_column(
+        Float, comment="share of them that failed or were rejected, 0 to 1"
+    )
+    refused_before: Mapped[float | None] = mapped_column(
+        Float, comment="the same of the two weeks before"
+    )
+
+
+class ScheduleRow(Base):
+    __tablename__ = "schedule"
+    __table_args__ = (
+        {"comment": "when each source is crawled next, and how its last scheduled crawl ended"},
+    )
+
+    source: Mapped[str] = mapped_column(String(255), primary_key=True, comment="key of the source")
+    rule: Mapped[str] = mapped_column(
+        Text, comment="what sets its times: every 15m, cron 0 6 * * * Africa/Cairo, or adaptive"
+    )
+    next_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime,
+        comment="when it is due, UTC; stays until its crawl has ended; NULL: never again",
+    )
+    started_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, comment="start of its last scheduled crawl, UTC"
+    )
+    ended_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, comment="end of that crawl, UTC; NULL while it runs"
+    )
+    result: Mapped[str | None] = mapped_column(
+        String(16),
+        comment="done, busy, failed, timed_out, out_of_memory or lost; NULL while it runs",
+    )
+    detail: Mapped[str | None] = mapped_column(Text, comment="what it said at its end")
+    failures: Mapped[int] = mapped_column(Integer, comment="crawls in a row that failed")
+    token: Mapped[str | None] = mapped_column(
+        String(32), comment="the scheduler whose turn it is; NULL: nobody's"
+    )
+    host: Mapped[str | None] = mapped_column(String(255), comment="machine of that scheduler")
+    pid: Mapped[int | None] = mapped_column(Integer, comment="its process number there")
+    child: Mapped[int | None] = mapped_column(
+        Integer, comment="process number of the crawl; NULL before it began"
+    )
+    until: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, comment="another machine's scheduler may take the turn after this, UTC"
+    )
 
 
 def table(model: type[Base]) -> Any:

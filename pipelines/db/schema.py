@@ -9,7 +9,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, inspect
+from sqlalchemy import Connection, Engine, inspect, text
 
 from pipelines.db.engine import read, shown, usable, write
 from pipelines.db.models import Base
@@ -54,6 +54,30 @@ def upgrade(engine: Engine, revision: str = "head") -> None:
         command.upgrade(_config(connection), revision)
 
 
+def has_reader(engine: Engine) -> bool:
+    """Whether the role that only reads (`warraq_reader`) may read these tables; grants that if
+    the role was made since. True on SQLite, which has no roles."""
+    if engine.dialect.name != "postgresql":
+        return True
+    role = "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = 'warraq_reader')"
+    with usable(engine), write(engine) as connection:
+        if not connection.execute(text(role)).scalar_one():
+            return False
+        connection.execute(text(_GRANT))
+    return True
+
+
+_GRANT = """
+DO $$
+BEGIN
+    EXECUTE format('GRANT USAGE ON SCHEMA %I TO warraq_reader', current_schema());
+    EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA %I TO warraq_reader', current_schema());
+    EXECUTE format('ALTER DEFAULT PRIVILEGES IN SCHEMA %I GRANT SELECT ON TABLES'
+                   ' TO warraq_reader', current_schema());
+END $$
+"""
+
+
 def downgrade(engine: Engine, revision: str) -> None:
     """Takes the database back to `revision` ("base": no tables)."""
     with usable(engine), write(engine) as connection:
@@ -79,11 +103,24 @@ def require(engine: Engine, *, create: bool = False) -> None:
         )
 
 
+def is_compared(name: str | None, kind: str, _parents: object) -> bool:
+    """Whether models tell of it: they can't of the words of the search index."""
+    named = name or ""
+    if kind == "table":
+        return not named.startswith("search_words")
+    return not (kind == "column" and named == "words") and named != "ix_search_entries_words"
+
+
 def differences(engine: Engine) -> list[str]:
     """What the tables lack or have beyond the models, one line each; empty when they agree."""
     with usable(engine), read(engine) as connection:
         context = MigrationContext.configure(
-            connection, opts={"compare_type": True, "compare_server_default": True}
+            connection,
+            opts={
+                "compare_type": True,
+                "compare_server_default": True,
+                "include_name": is_compared,
+            },
         )
         return [str(entry) for entry in compare_metadata(context, Base.metadata)]
 

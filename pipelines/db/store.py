@@ -5,36 +5,39 @@ one bad row costs one row. Writing the same pages again changes nothing: see `_d
 """
 
 import hashlib
-import json
 import os
 import platform
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
 from importlib.metadata import version
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, bindparam, delete, func, insert, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from pipelines.arabic import KEY_VERSION
-from pipelines.db import dedup, learn
-from pipelines.db.engine import is_gone, usable, write
+from pipelines.db import addresses, dedup, learn, search_index, templates
+from pipelines.db.bulk import insert_rows
+from pipelines.db.engine import is_gone, read, usable, without_passwords, write
 from pipelines.db.models import (
+    AddressRow,
     ArticleRow,
     ArticleVersion,
+    FileRow,
     LedgerRow,
     RemovedLineRow,
     Run,
     SourceRow,
     table,
 )
+from pipelines.db.processes import is_alive
 from pipelines.document import (
     REASONS,
     Article,
-    ArticleDate,
+    NotModified,
     Origin,
     RawPage,
     Reason,
@@ -42,20 +45,34 @@ from pipelines.document import (
     Unreadable,
 )
 from pipelines.errors import UsageError
+from pipelines.prepare import (
+    Prepared,
+    identities,
+    identity,
+    instant,
+    stated_row,
+    text_name,
+    url_identity,
+)
 from pipelines.source import Source
+from pipelines.stages.fingerprint import lines_hash
 from pipelines.stages.repeats import State
-from pipelines.urls import url_key
 
 #: Part of `articles.extractor`: raised when a change of rules changes what is extracted.
-RULES_VERSION = 2
+RULES_VERSION = 4
 EXTRACTOR = f"trafilatura {version('trafilatura')}, rules {RULES_VERSION}"
+#: The same of an article that a learned template found.
+BY_TEMPLATE = f"template, rules {RULES_VERSION}"
 
+_ADDRESSES = table(AddressRow)
 _ARTICLES = table(ArticleRow)
+_FILES = table(FileRow)
 _LEDGER = table(LedgerRow)
 _REMOVED = table(RemovedLineRow)
 _RUNS = table(Run)
 _SOURCES = table(SourceRow)
 _VERSIONS = table(ArticleVersion)
+_T = TypeVar("_T")
 
 #: What a copy without a URL may fill in where the stored article has nothing.
 _FILLED_BY_COPIES = (
@@ -102,7 +119,7 @@ class Arrival:
     url: str | None
     source: str | None
     origin: Origin
-    result: Article | Rejected | Unreadable
+    result: Article | Rejected | Unreadable | NotModified
     raw_hash: str | None = None
     fetched_at: datetime | None = None
     archive: str | None = None
@@ -110,6 +127,8 @@ class Arrival:
     http_status: int | None = None
     etag: str | None = None
     last_modified: str | None = None
+    moved_from: str | None = None  # the URL that redirected to `url` for good
+    visit: addresses.Visit | None = None  # of the address that a crawl asked for
 
     @property
     def name(self) -> str:
@@ -127,7 +146,9 @@ class Written:
 
 
 def arrival_of(
-    page: RawPage | Unreadable, result: Article | Rejected | Unreadable, raw_hash: str | None
+    page: RawPage | Unreadable,
+    result: Article | Rejected | Unreadable | NotModified,
+    raw_hash: str | None,
 ) -> Arrival:
     """What the store needs of a page, without its bytes."""
     if isinstance(page, Unreadable):
@@ -146,6 +167,7 @@ def arrival_of(
         http_status=int(status) if status.isdecimal() else None,
         etag=page.headers.get("etag"),
         last_modified=page.headers.get("last-modified"),
+        moved_from=page.moved_from,
     )
 
 
@@ -159,11 +181,11 @@ def start_run(engine: Engine, command: str) -> int:
         query = select(_RUNS.c.id, _RUNS.c.pid).where(
             _RUNS.c.status == "running", _RUNS.c.host == host
         )
-        lost = [row.id for row in connection.execute(query) if not _is_alive(row.pid)]
+        lost = [row.id for row in connection.execute(query) if not is_alive(row.pid)]
         if lost:
             connection.execute(update(_RUNS).where(_RUNS.c.id.in_(lost)).values(status="lost"))
         run = insert(_RUNS).values(
-            command=command,
+            command=without_passwords(command),
             status="running",
             started_at=datetime.now(UTC),
             counts={},
@@ -176,24 +198,68 @@ def start_run(engine: Engine, command: str) -> int:
 
 def finish_run(engine: Engine, run_id: int, status: str, counts: Mapping[str, int]) -> None:
     """Notes a run's end: done, interrupted or failed."""
+    values = {"status": status, "ended_at": datetime.now(UTC), "counts": dict(counts)}
+
+    def note() -> None:
+        with write(engine) as connection:
+            connection.execute(update(_RUNS).where(_RUNS.c.id == run_id).values(**values))
+
+    with usable(engine):
+        _insist(engine, note)
+
+
+def register_sources(
+    engine: Engine, keys: Iterable[str], sources: Mapping[str, Source]
+) -> dict[str, int]:
+    """Numbers of sources by key; those that are new are written."""
     with usable(engine), write(engine) as connection:
-        connection.execute(
-            update(_RUNS)
-            .where(_RUNS.c.id == run_id)
-            .values(status=status, ended_at=datetime.now(UTC), counts=dict(counts))
-        )
+        return _source_ids(connection, keys, sources)
 
 
-def _is_alive(pid: int) -> bool:
-    if pid == os.getpid():
-        return False  # an earlier run of this very process number
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
+# --- files -----------------------------------------------------------------------------------
+
+#: Files in one query: SQLite takes 32,766 values.
+_FILES_AT_ONCE = 5_000
+
+
+def read_files(engine: Engine, paths: Sequence[str]) -> dict[str, str]:
+    """Path -> state of those of the files that were read to their end, by `note_files`."""
+    found: dict[str, str] = {}
+    with usable(engine), read(engine) as connection:
+        for at in range(0, len(paths), _FILES_AT_ONCE):
+            named = {_file_key(path): path for path in paths[at : at + _FILES_AT_ONCE]}
+            query = select(_FILES.c.key, _FILES.c.state).where(_FILES.c.key.in_(named))
+            found |= {named[row.key]: row.state for row in connection.execute(query)}
+    return found
+
+
+def note_files(
+    engine: Engine, run_id: int, files: Sequence[tuple[str, str, Mapping[str, int]]]
+) -> None:
+    """Notes that files were read to their end: path, state, and documents per outcome of each.
+
+    Called when all their pages are stored: of a file that a kill falls upon nothing is noted.
+    """
+    rows = {
+        _file_key(path): {
+            "key": _file_key(path),
+            "path": _storable(path),
+            "state": state,
+            "run_id": run_id,
+            "read_at": datetime.now(UTC),
+            "counts": dict(counts),
+        }
+        for path, state, counts in files
+    }
+    if not rows:
+        return
+    with usable(engine), write(engine) as connection:
+        connection.execute(delete(_FILES).where(_FILES.c.key.in_(sorted(rows))))
+        connection.execute(insert(_FILES), list(rows.values()))
+
+
+def _file_key(path: str) -> str:
+    return hashlib.sha256(path.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 # --- batches ---------------------------------------------------------------------------------
@@ -205,27 +271,65 @@ def write_batch(
     """Writes arrivals in their order, in one transaction, and says what became of each.
 
     `sources` describes the sources by key; a key that it lacks is written as an ad-hoc source.
-    A connection that was lost is tried once more: a batch is safe to repeat.
+    When the connection is lost it is tried once more, unless the server had committed and only its
+    answer was lost: then every page would stand twice in the ledger.
     Raises DatabaseError if the database can't be used; then nothing of the batch is written.
     """
+    attempt = _Attempt()
     with usable(engine):
-        try:
-            return _write(engine, run_id, arrivals, sources)
-        except DBAPIError as error:
-            if not error.connection_invalidated:
-                raise
-            engine.dispose()
-            return _write(engine, run_id, arrivals, sources)
+        return _insist(engine, lambda: _write(engine, run_id, arrivals, sources, attempt))
+
+
+def _insist(engine: Engine, call: Callable[[], _T]) -> _T:
+    """Calls it once more if the connection was lost."""
+    try:
+        return call()
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+        engine.dispose()
+        return call()
+
+
+@dataclass
+class _Attempt:
+    """What the first try of a batch did: its transaction's number on PostgreSQL, and what it wrote
+    if it came as far as its commit."""
+
+    transaction: str | None = None
+    written: list[Written] | None = None
+
+    def is_committed(self, connection: Connection) -> bool:
+        """Whether it is in the database after all. Asked under the writers' lock, so that it has
+        ended."""
+        if self.written is None or self.transaction is None:
+            return False
+        asked = text("SELECT pg_xact_status(CAST(:number AS xid8))")
+        return bool(connection.scalar(asked, {"number": self.transaction}) == "committed")
 
 
 def _write(
-    engine: Engine, run_id: int, arrivals: Sequence[Arrival], sources: Mapping[str, Source]
+    engine: Engine,
+    run_id: int,
+    arrivals: Sequence[Arrival],
+    sources: Mapping[str, Source],
+    attempt: _Attempt,
 ) -> list[Written]:
     written: list[Written] = []
     changed: list[int] = []
     dated: list[int] = []
+    filled: list[int] = []
     seen: list[tuple[Article, str | None]] = []
+    landed: list[addresses.Landed] = []
+    new: dict[int, Mapping[str, Any]] = {}
+    prepared: dict[int, Prepared] = {}
+    portions = 0
     with write(engine) as connection:
+        if attempt.written is not None and attempt.is_committed(connection):
+            return attempt.written
+        if connection.dialect.name == "postgresql":
+            number = text("SELECT CAST(pg_current_xact_id() AS text)")
+            attempt.transaction = connection.scalar(number)
         now = datetime.now(UTC)
         keys = [arrival.source for arrival in arrivals if arrival.source]
         ids = _source_ids(connection, keys, sources)
@@ -235,7 +339,7 @@ def _write(
                 _ledger_row(run_id, arrival, entry, ids, now)
                 for arrival, entry in zip(portion, entries, strict=True)
             ]
-            connection.execute(insert(_LEDGER), rows)
+            insert_rows(connection, _LEDGER, rows)
             seen += [
                 (arrival.result, _storable(arrival.name))
                 for arrival, entry in zip(portion, entries, strict=True)
@@ -245,12 +349,42 @@ def _write(
                 Written(a.name, e.outcome, e.reason, e.detail)
                 for a, e in zip(portion, entries, strict=True)
             ]
+            landed += filter(None, map(_landed, portion, entries))
             changed += [e.article_id for e in entries if e.article_id and e.outcome in _CHANGED]
             dated += [e.article_id for e in entries if e.article_id and e.dated]
-        dedup.link(connection, changed, now)
+            filled += [e.article_id for e in entries if e.article_id and e.filled]
+            portions += 1
+            for arrival, entry in zip(portion, entries, strict=True):
+                if entry.article_id is None:
+                    continue
+                new.pop(entry.article_id, None)  # no longer as it was prepared
+                prepared.pop(entry.article_id, None)
+                if entry.row and isinstance(arrival.result, Article) and arrival.result.prepared:
+                    new[entry.article_id] = entry.row
+                    prepared[entry.article_id] = arrival.result.prepared
+        if portions > 1:  # what came twice may have been merged since: all is read again
+            new, prepared = {}, {}
+        dedup.link(connection, changed, now, prepared)
         dedup.describe(connection, dated)
+        search_index.index(connection, [*changed, *filled], new, prepared)
         learn.note_pages(connection, seen, ids)
+        addresses.note_visits(connection, landed)
+        attempt.written = written
     return written
+
+
+def _landed(arrival: Arrival, entry: "_Entry") -> addresses.Landed | None:
+    if arrival.visit is None:
+        return None
+    result = arrival.result
+    published = result.published if isinstance(result, Article) else None
+    return addresses.Landed(
+        arrival.visit,
+        held=entry.outcome not in (Outcome.REJECTED, Outcome.FAILED),
+        broken=entry.outcome is Outcome.FAILED,
+        article_id=entry.article_id,
+        published=instant(published) if published else None,
+    )
 
 
 def _portions(arrivals: Sequence[Arrival]) -> Iterable[list[Arrival]]:
@@ -260,6 +394,8 @@ def _portions(arrivals: Sequence[Arrival]) -> Iterable[list[Arrival]]:
     for arrival in arrivals:
         if isinstance(arrival.result, Article):
             names = {*_identities(arrival.result), arrival.result.raw_hash}
+            if arrival.moved_from:
+                names.add(url_identity(arrival.result.source, arrival.moved_from))
             if names & seen:
                 yield portion
                 portion, seen = [], set()
@@ -277,6 +413,8 @@ class _Entry:
     reason: Reason | None = None
     detail: str | None = None
     dated: bool = False  # the article was there, and has an earlier date now
+    filled: bool = False  # it lacked something that this copy of it has
+    row: Mapping[str, Any] | None = None  # of a new article
 
 
 #: Outcomes after which an article's text may be another.
@@ -291,7 +429,7 @@ def _store_portion(
             return _store(connection, portion, ids, now)
     except (DBAPIError, UnicodeEncodeError) as error:
         if isinstance(error, DBAPIError) and is_gone(error):
-            raise
+            raise _cause(error) from None
         if len(portion) == 1:
             detail = " ".join(str(getattr(error, "orig", None) or error).split())
             return [
@@ -307,12 +445,24 @@ def _store_portion(
     ]
 
 
+def _cause(error: DBAPIError) -> DBAPIError:
+    """The error that came first: a full SQLite undoes the whole transaction by itself, and then
+    going back to the savepoint fails as well, in other words."""
+    first, at = error, error.__context__
+    while at is not None:
+        if isinstance(at, DBAPIError):
+            first = at
+        at = at.__context__
+    return first
+
+
 def _store(
     connection: Connection, portion: Sequence[Arrival], ids: Mapping[str, int], now: datetime
 ) -> list[_Entry]:
     articles = [a.result for a in portion if isinstance(a.result, Article)]
     known = _known(connection, articles, ids)
-    versions = _version_hashes(connection, known, articles)
+    moved = _known_by_redirect(connection, portion)
+    versions = _version_hashes(connection, known | moved, articles)
     new: list[dict[str, Any]] = []
     places: list[int] = []  # where in `entries` each new article's number goes
     entries: list[_Entry] = []
@@ -324,28 +474,67 @@ def _store(
         elif isinstance(result, Rejected):
             outcome = Outcome(REASONS[result.reason][0])
             entries.append(_Entry(outcome, None, result.stage, result.reason, result.detail))
+        elif isinstance(result, NotModified):
+            entries.append(_not_modified(connection, result, arrival.fetched_at))
         else:
             row = article_row(result, ids[result.source], arrival.raw_hash or "", now)
-            old = known.get(identity_of(result))
+            old = known.get(row["identity"])
+            if (before := moved.get(row["identity"])) and before["id"] != (old and old["id"]):
+                if old is not None:
+                    _merge(connection, before, row)
+                old = before
             if old is None:
                 places.append(len(entries))
                 new.append(row)
                 entries.append(_Entry(Outcome.STORED))
             else:
                 outcome = _decide(connection, old, row, versions.get(old["id"], set()), result)
-                entries.append(_Entry(outcome, old["id"], dated=_is_dated(old, row)))
+                dated, filled = _is_dated(old, row), bool(_filled(old, row))
+                entries.append(_Entry(outcome, old["id"], dated=dated, filled=filled or dated))
     if new:
-        query = insert(_ARTICLES).returning(_ARTICLES.c.id, sort_by_parameter_order=True)
-        numbers = connection.execute(query, new).scalars().all()
+        numbers = _new_numbers(connection, len(new))
+        # Each starts as a story of its own: writing that afterwards would write the row twice.
+        rows = [{**row, "id": n, "story_id": n} for row, n in zip(new, numbers, strict=True)]
+        insert_rows(
+            connection,
+            _ARTICLES,
+            [
+                row | result.prepared.lists
+                if isinstance(result := portion[place].result, Article) and result.prepared
+                else row
+                for place, row in zip(places, rows, strict=True)
+            ],
+        )
         removed: list[dict[str, Any]] = []
-        for place, number in zip(places, numbers, strict=True):
-            entries[place] = _Entry(Outcome.STORED, number)
+        for place, row in zip(places, rows, strict=True):
+            number = row["id"]
+            entries[place] = _Entry(Outcome.STORED, number, row=row)
             result = portion[place].result
             assert isinstance(result, Article)  # noqa: S101
             removed += _removed_rows(number, result)
-        if removed:
-            connection.execute(insert(_REMOVED), removed)
+        insert_rows(connection, _REMOVED, removed)
     return entries
+
+
+def _not_modified(connection: Connection, result: NotModified, fetched: datetime | None) -> _Entry:
+    """What an answer 304 does to the article that its page held when it was last fetched."""
+    query = select(_ARTICLES.c.id, _ARTICLES.c.first_seen, _ARTICLES.c.last_seen)
+    old = connection.execute(query.where(_ARTICLES.c.id == result.article_id)).mappings().first()
+    if old is None:
+        return _Entry(Outcome.UNCHANGED)
+    return _Entry(_seen_again(connection, dict(old), fetched), old["id"])
+
+
+def _new_numbers(connection: Connection, count: int) -> list[int]:
+    """Numbers for new articles. Known beforehand, they need not be read back row by row."""
+    if connection.dialect.name == "postgresql":
+        query = text(
+            "SELECT nextval(pg_get_serial_sequence('articles', 'id')) "
+            "FROM generate_series(1, :count)"
+        )
+        return list(connection.execute(query, {"count": count}).scalars())
+    last = connection.execute(select(func.max(_ARTICLES.c.id))).scalar() or 0
+    return list(range(last + 1, last + 1 + count))
 
 
 def _decide(
@@ -369,9 +558,10 @@ def _decide(
         if new["record_hash"] == old["record_hash"]:
             return _seen_again(connection, old, fetched)
         newer = _is_newer(fetched, old, default=same_file)
-        if newer or (same_file and new["extractor"] != old["extractor"]):
+        if newer or (same_file and _is_by_other_rules(new, old)):
+            is_told = _tells_more(connection, old["id"], new)
             _replace(connection, old, new, article)
-            return Outcome.REVISED
+            return Outcome.REVISED if is_told else Outcome.UNCHANGED
         if filled := _filled(old, new):
             connection.execute(
                 update(_ARTICLES).where(_ARTICLES.c.id == old["id"]).values(**filled)
@@ -382,7 +572,7 @@ def _decide(
         (new["content_hash"], article.plain_hash, _bytes_mark(new["raw_hash"]))
     )
     same_bytes = new["raw_hash"] == old["raw_hash"]
-    if same_bytes and same_file and new["extractor"] != old["extractor"]:
+    if same_bytes and same_file and _is_by_other_rules(new, old):
         _replace(connection, old, new, article)
         return Outcome.REVISED
     if same_bytes or article.plain_hash == old["content_hash"]:
@@ -397,6 +587,31 @@ def _decide(
     _keep_version(connection, old["id"], new, fetched or new["last_seen"])
     _seen_again(connection, old, fetched)
     return Outcome.REVISED
+
+
+def _is_by_other_rules(new: Mapping[str, Any], old: Mapping[str, Any]) -> bool:
+    """Whether an update lies between two readings; with and without a template are alike."""
+    one, other = str(new["extractor"]), str(old["extractor"])
+    if one == other:
+        return False
+    if BY_TEMPLATE in (one, other):
+        return one.rpartition(", ")[2] != other.rpartition(", ")[2]
+    return True
+
+
+#: Columns that say where and how an article was read, not what it says.
+_ABOUT_READING = frozenset(
+    "identity url path first_seen last_seen fetched_at raw_hash record_hash extractor charset "
+    "flags date_candidates published_conflicts published_confidence title_method "
+    "agency_method".split()
+)
+
+
+def _tells_more(connection: Connection, article_id: int, new: Mapping[str, Any]) -> bool:
+    """Whether a page says anything that is not stored: other boxes around the text are nothing."""
+    query = select(_ARTICLES).where(_ARTICLES.c.id == article_id)
+    old = connection.execute(query).mappings().one()
+    return any(old[name] != new[name] for name in new.keys() - _ABOUT_READING)
 
 
 def _is_dated(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
@@ -527,6 +742,21 @@ def _known(
     return found
 
 
+def _known_by_redirect(
+    connection: Connection, portion: Sequence[Arrival]
+) -> dict[str, dict[str, Any]]:
+    """The same for articles whose page has moved, by the URL that redirected here for good."""
+    moved = {
+        url_identity(arrival.result.source, arrival.moved_from): identity_of(arrival.result)
+        for arrival in portion
+        if arrival.moved_from and isinstance(arrival.result, Article)
+    }
+    if not moved:
+        return {}
+    rows = connection.execute(_KNOWN, {"identities": sorted(moved)}).mappings()
+    return {moved[row["identity"]]: dict(row) for row in rows}
+
+
 def _version_hashes(
     connection: Connection, known: dict[str, dict[str, Any]], articles: Sequence[Article]
 ) -> dict[int, set[str]]:
@@ -622,6 +852,7 @@ def correct_batch(
         changed = [r.article_id for r, c in zip(reread, done, strict=True) if c.change in moved]
         dedup.link(connection, changed, now)
         dedup.describe(connection, changed)
+        search_index.index(connection, changed)
         seen = [(r.result, _storable(r.name)) for r in reread if isinstance(r.result, Article)]
         learn.note_pages(connection, seen, ids)
         if dry_run:
@@ -756,6 +987,11 @@ def _merge(connection: Connection, old: dict[str, Any], new: dict[str, Any]) -> 
     connection.execute(
         update(_LEDGER).where(_LEDGER.c.article_id == other["id"]).values(article_id=old["id"])
     )
+    connection.execute(
+        update(_ADDRESSES)
+        .where(_ADDRESSES.c.article_id == other["id"])
+        .values(article_id=old["id"])
+    )
     new |= _filled(new, other)
     new["first_seen"] = min(new["first_seen"], other["first_seen"])
     new["last_seen"] = max(new["last_seen"], other["last_seen"])
@@ -764,7 +1000,84 @@ def _merge(connection: Connection, old: dict[str, Any], new: dict[str, Any]) -> 
     return True
 
 
+# --- a new match key -------------------------------------------------------------------------
+
+#: Articles whose keys are renewed in one transaction.
+_RENEWED_AT_ONCE = 500
+
+
+def renew_keys(
+    engine: Engine, progress: Callable[[int, int], None] = lambda done, total: None
+) -> int:
+    """Makes content hashes and identities of another version of the match key anew.
+
+    `progress` hears how many articles of how many are done. A portion is one transaction: killed
+    at any point, it goes on where it was. Articles of a source without a URL whose texts have one
+    key now are merged, the later into the earlier. Returns the number of articles dealt with.
+    Raises DatabaseError if the database can't be used.
+    """
+    outdated = _ARTICLES.c.key_version != KEY_VERSION
+    done, last = 0, None
+    with usable(engine):
+        with read(engine) as connection:
+            count = select(func.count()).select_from(_ARTICLES).where(outdated)
+            total = connection.execute(count).scalar_one()
+        while done < total:
+            # From the last to the first, so that of two that are merged the first one stays.
+            query = select(_ARTICLES.c.id).where(outdated).order_by(_ARTICLES.c.id.desc())
+            if last is not None:
+                query = query.where(_ARTICLES.c.id < last)
+            with write(engine) as connection:
+                ids = connection.execute(query.limit(_RENEWED_AT_ONCE)).scalars().all()
+                for number in ids:
+                    _renew_key(connection, number)
+                _renew_versions(connection, ids)
+            if not ids:
+                break
+            last = ids[-1]
+            done += len(ids)
+            progress(done, total)
+    return done
+
+
+def _renew_key(connection: Connection, number: int) -> None:
+    query = select(_ARTICLES, _SOURCES.c.key.label("source"))
+    query = query.join(_SOURCES, _SOURCES.c.id == _ARTICLES.c.source_id)
+    old = dict(connection.execute(query.where(_ARTICLES.c.id == number)).mappings().one())
+    source = old.pop("source")
+    hashed = lines_hash(old["text"].split("\n"))
+    new = old | {"content_hash": hashed, "key_version": KEY_VERSION}
+    if old["canonical_url"] is None:
+        new["identity"] = identity(source, text_name(hashed))
+    if new["identity"] != old["identity"]:
+        _merge(connection, old, new)
+    changed = {name: value for name, value in new.items() if old[name] != value}
+    connection.execute(update(_ARTICLES).where(_ARTICLES.c.id == number).values(**changed))
+
+
+def _renew_versions(connection: Connection, ids: Sequence[int]) -> None:
+    query = select(_VERSIONS.c.article_id, _VERSIONS.c.number, _VERSIONS.c.text)
+    for row in connection.execute(query.where(_VERSIONS.c.article_id.in_(ids))).all():
+        connection.execute(
+            update(_VERSIONS)
+            .where(_VERSIONS.c.article_id == row.article_id, _VERSIONS.c.number == row.number)
+            .values(content_hash=lines_hash(row.text.split("\n")))
+        )
+
+
 # --- learned lines ---------------------------------------------------------------------------
+
+
+def decide_template(engine: Engine, source: str, month: str, who: str | None) -> None:
+    """Notes that a person refuses a source's template, or takes that back (`who` None).
+
+    Raises UsageError if there is none.
+    """
+    with usable(engine), write(engine) as connection:
+        if not templates.set_refused(connection, source, month, who, datetime.now(UTC)):
+            raise UsageError(
+                f"{source} has no template for {month}: see `warraq learn --templates`"
+            )
 
 
 def decide_line(
@@ -800,87 +1113,24 @@ def identity_of(article: Article) -> str:
     return _identities(article)[0]
 
 
-def _identities(article: Article) -> list[str]:
-    """The identity, and the one that it has where nothing was learned yet, if that differs."""
-    if article.canonical_url:
-        stated = [f"url {url_key(article.canonical_url)}"]
-    else:
-        hashes = dict.fromkeys((article.content_hash, article.plain_hash or article.content_hash))
-        stated = [f"text {KEY_VERSION} {hashed}" for hashed in hashes]
-    return [hashlib.sha256(f"{article.source} {name}".encode()).hexdigest() for name in stated]
+def _identities(article: Article) -> Sequence[str]:
+    return article.prepared.identities if article.prepared else identities(article)
 
 
 def article_row(article: Article, source_id: int, raw_hash: str, now: datetime) -> dict[str, Any]:
     """An article as a row, all columns but `id`."""
-    published, modified = article.published, article.modified
-    extracted: dict[str, Any] = {
-        "canonical_url": article.canonical_url,
-        "title": article.title,
-        "title_method": article.title_method,
-        "deck": article.deck,
-        "text": article.text,
-        "blocks": [[str(block.kind), block.text] for block in article.blocks],
-        "author": article.author,
-        "agency": article.agency,
-        "agency_method": article.agency_method,
-        "place": article.place,
-        "section": article.section,
-        "site_name": article.site_name,
-        "tags": list(article.tags),
-        "language": article.language,
-        "published_iso": published and published.iso,
-        "published_precision": published and str(published.precision),
-        "published_method": published and published.method,
-        "published_raw": published and published.raw,
-        "published_confidence": published and published.confidence,
-        "published_zone": published and published.zone,
-        "published_conflicts": list(published.conflicts) if published else [],
-        "modified_iso": modified and modified.iso,
-        "date_candidates": [list(candidate) for candidate in article.date_candidates],
-        "content_hash": article.content_hash,
-        "key_version": KEY_VERSION,
-        "charset": article.charset,
-        "flags": list(article.flags),
-    }
-    removed = [[line.position, line.text, line.rule] for line in article.removed]
-    stated = json.dumps([extracted, removed], ensure_ascii=True, sort_keys=True)
     seen = article.fetched_at or now
-    return extracted | {
-        "record_hash": hashlib.sha256(stated.encode()).hexdigest(),
+    return (article.prepared.row if article.prepared else stated_row(article)) | {
         "source_id": source_id,
         "identity": identity_of(article),
         "url": _storable(article.url),
         "path": _storable(article.path),
-        "published_at": published and instant(published),
-        "published_on": published and day(published),
-        "published_offset": published and offset_minutes(published),
-        "modified_at": modified and instant(modified),
         "first_seen": seen,
         "last_seen": seen,
         "fetched_at": article.fetched_at,
         "raw_hash": raw_hash,
-        "extractor": EXTRACTOR,
+        "extractor": BY_TEMPLATE if article.extractor == "template" else EXTRACTOR,
     }
-
-
-def instant(found: ArticleDate) -> datetime:
-    """The first instant of what is stated: of the day, the month, the year. UTC if no offset."""
-    iso = found.iso if len(found.iso) >= len("2020-09-27") else f"{found.iso}-01-01"[:10]
-    value = datetime.fromisoformat(iso)
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-def day(found: ArticleDate) -> date | None:
-    """The day that is stated, on the page's own calendar; None if only month or year are."""
-    return date.fromisoformat(found.iso[:10]) if len(found.iso) >= 10 else None
-
-
-def offset_minutes(found: ArticleDate) -> int | None:
-    """The offset from UTC that is stated, in minutes."""
-    if "T" not in found.iso:
-        return None
-    offset = datetime.fromisoformat(found.iso).utcoffset()
-    return None if offset is None else int(offset / timedelta(minutes=1))
 
 
 def _removed_rows(article_id: int, article: Article) -> list[dict[str, Any]]:
@@ -917,8 +1167,8 @@ def _ledger_row(
 
 def _storable(text: str | None) -> str | None:
     """File names and headers may hold what no database takes: NUL, half characters."""
-    if text is None:
-        return None
+    if text is None or (text.isascii() and "\0" not in text):
+        return text
     return text.replace("\0", "\ufffd").encode("utf-8", "backslashreplace").decode()
 
 
