@@ -7,15 +7,25 @@ from typing import Annotated
 
 import typer
 
+from crawler.commands.cluster import cluster
+from crawler.commands.crawl import crawl
 from crawler.commands.db import app as db_commands
 from crawler.commands.diff import diff
+from crawler.commands.export import export
 from crawler.commands.extract import extract
 from crawler.commands.guard import guarded
+from crawler.commands.health import health
 from crawler.commands.learn import learn
 from crawler.commands.replay import replay
+from crawler.commands.report import report
 from crawler.commands.reprocess import reprocess
+from crawler.commands.schedule import schedule
+from crawler.commands.search import search
+from crawler.commands.serve import serve
+from crawler.commands.sources import app as sources_commands
 from crawler.commands.sql import sql
 from crawler.commands.why import why
+from crawler.commands.worker import worker
 
 app = typer.Typer(
     name="warraq",
@@ -25,9 +35,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (replay, extract, reprocess, learn, sql, why, diff):
+_COMMANDS = (
+    *(replay, cluster, crawl, schedule, worker, extract, reprocess, health, learn),
+    *(search, sql, why, diff, serve, report, export),
+)
+for command in _COMMANDS:
     app.command()(guarded(command))
 app.add_typer(db_commands, name="db")
+app.add_typer(sources_commands, name="sources")
 
 
 @app.callback(invoke_without_command=True)

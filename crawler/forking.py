@@ -6,11 +6,13 @@ from multiprocessing.context import BaseContext
 
 
 def worker_context() -> BaseContext:
-    """Workers are forked from a clean server that has loaded the stages once."""
+    """Workers are forked from a clean server that has loaded once what they need."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["pipelines.process"])
+    context.set_forkserver_preload(
+        ["__main__", "crawler.work", "pipelines.process", "pipelines.prepare"]
+    )
     return context
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from crawler.readers import ReadOptions
 from pipelines.errors import UsageError
-from pipelines.source import Source, load_sources
+from pipelines.source import Sources, load_sources
 
 
 def read_options(
@@ -29,10 +29,10 @@ def read_options(
         raise UsageError(f"--field: {error}") from error
 
 
-def sources_of(folder: Path, default: Path) -> dict[str, Source]:
+def sources_of(folder: Path, default: Path) -> Sources:
     """The sources of a folder; none if the default folder is not there."""
     if not folder.is_dir():
         if folder == default:
-            return {}
+            return Sources()
         raise UsageError(f"--sources {folder}: no such folder")
     return load_sources(folder)

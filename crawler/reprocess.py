@@ -15,7 +15,7 @@ from crawler.replay import BATCH_SECONDS
 from crawler.work import Limits, Page, Result, results
 from pipelines.db.engine import read as reading
 from pipelines.db.engine import usable
-from pipelines.db.search import Place, Role, Stored, stored_articles
+from pipelines.db.history import Place, Role, Stored, stored_articles
 from pipelines.db.store import (
     Change,
     Corrected,
@@ -25,6 +25,7 @@ from pipelines.db.store import (
     recount_lines,
     start_run,
 )
+from pipelines.db.templates import Months, active_templates, full_samples, in_turn
 from pipelines.document import Article, Learned, Origin, RawPage, Reason, Unreadable
 from pipelines.errors import DatabaseError
 from pipelines.source import Source
@@ -66,6 +67,23 @@ class Summary:
         }
 
 
+@dataclass(frozen=True)
+class Known:
+    """What is learned of each source while its articles are read again: the same for all."""
+
+    lines: Mapping[str, frozenset[str]]
+    templates: Mapping[str, Months]
+    samples: Mapping[str, Mapping[str, str]]
+
+    def of_page(self, page: RawPage) -> Learned:
+        key = page.source or ""
+        return Learned(
+            self.lines.get(key, frozenset()),
+            in_turn(self.templates.get(key, {}), page.fetched_at),
+            self.samples.get(key, {}),
+        )
+
+
 _PROBLEMS = (Change.REJECTED, Change.FAILED, Change.MISSING)
 
 
@@ -91,7 +109,9 @@ def reprocess(
     summary = Summary(run=None if dry_run else start_run(engine, command))
     try:
         lines = recount_lines(engine, source, dry_run=dry_run)
-        for batch in _batches(engine, sources, limits, options, lines, source, since):
+        with usable(engine), reading(engine) as connection:
+            known = Known(lines, active_templates(connection), full_samples(connection))
+        for batch in _batches(engine, sources, limits, options, known, source, since):
             done = correct_batch(engine, batch, sources, dry_run=dry_run)
             for each in done:
                 summary.counts[each.change] += 1
@@ -118,7 +138,7 @@ def _batches(
     sources: Mapping[str, Source],
     limits: Limits,
     options: ReadOptions,
-    lines: Mapping[str, frozenset[str]],
+    known: Known,
     source: str | None,
     since: datetime | None,
 ) -> Iterator[list[Reread]]:
@@ -133,14 +153,10 @@ def _batches(
                 sent.append((stored, place))
                 yield files.page(place, stored.source)
 
-    def learned(page: RawPage) -> Learned | None:
-        known = lines.get(page.source or "")
-        return Learned(known) if known else None
-
     batch: list[Reread] = []
     parts: list[tuple[Place | None, Result]] = []
     due = time.monotonic() + BATCH_SECONDS
-    for _, result in results(pages(), sources, limits, learned):
+    for _, result in results(pages(), sources, limits, known.of_page):
         stored, place = sent.popleft()
         parts.append((place, result))
         if place is not (stored.others[-1] if stored.others else None):
@@ -179,7 +195,7 @@ def _reread(stored: Stored, parts: Sequence[tuple[Place | None, Result]]) -> Rer
 
 
 class _Files:
-    """Bytes by their place. A file of many lines is read on from where it was read to."""
+    """Bytes by their place. A file of many lines or rows is read on from where it was read to."""
 
     def __init__(self, options: ReadOptions) -> None:
         self._options = options
@@ -224,7 +240,7 @@ class _Files:
             return read_record(place.archive, place.offset, self._options)
         if place.path is None or place.path == "-" or place.path.startswith("-#"):
             return None
-        if place.origin != Origin.JSONL:
+        if place.origin not in (Origin.JSONL, Origin.PARQUET):
             return next(read([place.path], self._options), None)
         path, _, number = place.path.rpartition("#")
         wanted = int(number) if number.isdecimal() else 0
@@ -237,6 +253,6 @@ class _Files:
         return self._held if self._at() == wanted else None
 
     def _at(self) -> int:
-        """The line that was read last; 0 for what is no line."""
+        """The line or row that was read last; 0 for what is none."""
         number = (self._held.path or "").rpartition("#")[2] if self._held else ""
         return int(number) if number.isdecimal() else 0

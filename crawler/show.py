@@ -24,8 +24,24 @@ from rich.text import Text
 
 from pipelines.arabic import has_arabic
 
+
+class _Messages(Console):
+    """Where nobody reads them any more they are lost, and what is under way goes on: Rich would
+    end the program, which a crawl's event loop does not survive."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+
+
+class _Data(Console):
+    """A reader that leaves (head, less) ends the command, by `guard`, and is no error."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 #: Messages go to stderr, data to stdout.
-messages = Console(stderr=True, highlight=False, soft_wrap=True)
+messages = _Messages(stderr=True, highlight=False, soft_wrap=True)
 #: Direction marks and controls in data must not move the terminal's cursor or turn its lines.
 _UNPRINTABLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]"
@@ -74,7 +90,7 @@ def print_table(
         table.add_column(Text(printable(column)), justify="right" if right else "left")
     for row in body:
         table.add_row(*(Text(cell) for cell in row))
-    console = Console(highlight=False)
+    console = _Data(highlight=False)
     if not console.is_terminal:
         # Piped output keeps every cell whole: no terminal's width cuts it.
         console.width = max(80, table.__rich_measure__(console, _wide(console)).maximum)

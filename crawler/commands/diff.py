@@ -34,8 +34,8 @@ def diff(
     """
     from crawler.show import print_json, say
     from pipelines.db.engine import open_engine, read, usable
+    from pipelines.db.history import said_before, text_of
     from pipelines.db.schema import require
-    from pipelines.db.search import said_before, text_of
     from pipelines.difference import word_changes
 
     engine = open_engine(db)

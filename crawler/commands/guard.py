@@ -3,12 +3,13 @@
 import functools
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import ParamSpec
 
 import typer
 
-from pipelines.errors import UserError
+from pipelines.errors import UsageError, UserError
 
 P = ParamSpec("P")
 
@@ -29,11 +30,33 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
         except BrokenPipeError:
             # The reader of our output (head, less) has left: not our error.
             raise _end(0) from None
+        except MemoryError:
+            said = "error: out of memory; what was stored stays: run the same command again"
+            raise _end(3, said) from None
         except OSError as error:
-            said = f"error: {error.filename or 'the output'}: {error.strerror}"
+            said = f"error: {error.filename or 'the output'}: {error.strerror or error}"
             raise _end(3, said) from None
 
     return run
+
+
+@contextmanager
+def needs_queue(db: str | None) -> Iterator[None]:
+    """Around an import of the queue: tells what is missing for it."""
+    from pipelines.db.engine import database_url, shown
+
+    url = database_url(db)
+    if url.get_backend_name() != "postgresql":
+        raise UsageError(
+            f"{shown(url)}: a queue needs PostgreSQL; name one with --db or WARRAQ_DB, or run "
+            "`warraq schedule` without --queue, which crawls from one machine"
+        )
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"the queue needs the extra: pip install 'warraq[queue]' ({error})"
+        ) from error
 
 
 def _end(code: int, message: str = "") -> typer.Exit:

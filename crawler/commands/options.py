@@ -68,6 +68,48 @@ Strict = Annotated[
     typer.Option("--strict", help="Exit with 1 if a document failed or was refused as broken."),
 ]
 
+Archive = Annotated[
+    Path,
+    typer.Option(
+        "--archive",
+        envvar="WARRAQ_ARCHIVE",
+        metavar="FOLDER",
+        help="Folder of the WARC files that keep every response.",
+    ),
+]
+
+DEFAULT_ARCHIVE = Path("data/archive")
+Webhook = Annotated[
+    str | None,
+    typer.Option(
+        "--webhook",
+        envvar="WARRAQ_WEBHOOK",
+        metavar="URL",
+        help="POST what is wrong with sources to this address, as JSON; nothing if all are well.",
+    ),
+]
+
+#: Of the crawls that `schedule` and `worker` begin.
+CrawlWorkers = Annotated[
+    int, typer.Option("--workers", min=0, metavar="N", help="Worker processes of a crawl.")
+]
+TimeLimit = Annotated[
+    float, typer.Option("--time-limit", min=0.01, metavar="MINUTES", help="Of a crawl.")
+]
+MemoryLimit = Annotated[
+    int,
+    typer.Option(
+        "--memory-limit", min=1, metavar="MB", help="Of a crawl with its worker processes."
+    ),
+]
+Logs = Annotated[
+    Path,
+    typer.Option("--logs", metavar="FOLDER", help="What the last crawl of each source said."),
+]
+DEFAULT_TIME_LIMIT = 60.0
+DEFAULT_MEMORY_LIMIT = 2048
+DEFAULT_LOGS = Path("data/logs")
+
 DEFAULT_SOURCES = Path("seeds/sources")
 DEFAULT_MAX_BYTES = 20_000_000
 DEFAULT_TIMEOUT = 60.0

@@ -30,8 +30,8 @@ def replay(
 ) -> None:
     """Store files as articles in the database.
 
-    Reads .txt, .html, .jsonl and .warc (each also with .gz), from files, folders, patterns or
-    standard input. Replaying the same files again changes nothing.
+    Reads .txt, .html, .jsonl and .warc (each also with .gz) and .parquet, from files, folders,
+    patterns, URLs or standard input. Replaying the same files again changes nothing.
 
     Example: warraq replay seeds/documents
     """
@@ -64,7 +64,7 @@ def replay(
     if json:
         print_json(summary.as_json())
     else:
-        _print(summary)
+        print_summary(summary)
     if strict and any(is_broken(problem.reason) for problem in summary.problems):
         raise typer.Exit(1)
 
@@ -73,7 +73,8 @@ def replay(
 _SHOWN = 15
 
 
-def _print(summary: "Summary") -> None:
+def print_summary(summary: "Summary") -> None:
+    """What a run did, in tables."""
     from crawler.replay import problem_json
     from crawler.show import print_table, say
     from pipelines.db.store import Outcome
@@ -89,8 +90,8 @@ def _print(summary: "Summary") -> None:
     print_table(
         ("outcome", "documents"),
         rows,
-        title=f"run {summary.run}: {summary.documents} documents in {summary.seconds:.1f} s "
-        f"({rate:.0f}/s)",
+        title=f"{f'run {summary.run}: ' if summary.run else ''}{summary.documents} documents in "
+        f"{summary.seconds:.1f} s ({rate:.0f}/s)",
     )
     if summary.removed:
         print_table(
@@ -103,5 +104,5 @@ def _print(summary: "Summary") -> None:
         named = [problem_json(problem) for problem in summary.problems[:_SHOWN]]
         print_table(columns, [[row[c] for c in columns] for row in named], title="no articles")
         left = summary.counts[Outcome.REJECTED] + summary.counts[Outcome.FAILED] - len(named)
-        if left > 0:
+        if left > 0 and summary.run:
             say(f"{left} more: ask the table ledger, run_id {summary.run}, for path and detail")

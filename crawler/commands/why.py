@@ -18,8 +18,8 @@ def why(
     """
     from crawler.show import print_json, say
     from pipelines.db.engine import open_engine, read, usable
+    from pipelines.db.history import history
     from pipelines.db.schema import require
-    from pipelines.db.search import history
 
     engine = open_engine(db)
     require(engine)

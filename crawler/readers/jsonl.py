@@ -1,7 +1,7 @@
 """JSON lines: every line is one page."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -14,8 +14,8 @@ from pipelines.document import Origin, RawPage, Reason, Stated, Unreadable
 _ESCAPES = 3
 
 
-class _BadLineError(Exception):
-    """Raised when a line does not hold what is wanted; its text says what, and the way out."""
+class BadRowError(Exception):
+    """Raised when a line or row lacks what is wanted; its text says what, and the way out."""
 
 
 def read_jsonl(
@@ -70,15 +70,25 @@ def _lines(chunks: Iterable[bytes], limit: int) -> Iterator[tuple[int, bytes | N
 def _page(
     line: bytes, name: str, options: ReadOptions, default: str | None
 ) -> RawPage | Unreadable:
-    url = None
     try:
         row = _row(line)
+    except BadRowError as error:
+        return Unreadable(name, Reason.BAD_LINE, str(error), None, default, Origin.JSONL)
+    return page_of_row(row, name, options, default, Origin.JSONL)
+
+
+def page_of_row(
+    row: Mapping[str, Any], name: str, options: ReadOptions, default: str | None, origin: Origin
+) -> RawPage | Unreadable:
+    """The page that an object with the fields holds, or why it holds none."""
+    url = None
+    try:
         url = _address(row, options)
         source = _string(row, "source", options) or default
         body, media_type = _body(row, options)
         if len(body) > options.max_bytes:
             detail = f"{len(body):,} bytes, allowed are {options.max_bytes:,}: raise --max-bytes"
-            return Unreadable(name, Reason.TOO_LARGE, detail, url, source, Origin.JSONL)
+            return Unreadable(name, Reason.TOO_LARGE, detail, url, source, origin)
         return RawPage(
             body=body,
             path=name,
@@ -87,36 +97,36 @@ def _page(
             fetched_at=_time(row, options),
             media_type=media_type,
             charset="utf-8",  # it holds for HTML as well, whatever its <meta> says: it was decoded
-            origin=Origin.JSONL,
+            origin=origin,
             stated=Stated(
                 _string(row, "title", options),
                 _author(row, options),
                 _string(row, "published_at", options),
             ),
         )
-    except _BadLineError as error:
-        return Unreadable(name, Reason.BAD_LINE, str(error), url, default, Origin.JSONL)
+    except BadRowError as error:
+        return Unreadable(name, Reason.BAD_LINE, str(error), url, default, origin)
 
 
 def _row(line: bytes) -> dict[str, Any]:
     try:
         text = line.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise _BadLineError(f"byte {error.start + 1} is no UTF-8: convert the file") from None
+        raise BadRowError(f"byte {error.start + 1} is no UTF-8: convert the file") from None
     try:
         row = json.loads(text)
     except json.JSONDecodeError as error:
         way_out = "write one whole object a line"
-        raise _BadLineError(f"no JSON ({error.msg}, column {error.colno}): {way_out}") from None
+        raise BadRowError(f"no JSON ({error.msg}, column {error.colno}): {way_out}") from None
     except (ValueError, RecursionError):
-        raise _BadLineError("JSON with too long a number, or nested too deep: mend it") from None
+        raise BadRowError("JSON with too long a number, or nested too deep: mend it") from None
     if not isinstance(row, dict):
         kind = _kind(row)
-        raise _BadLineError(f"{kind} where an object is wanted: write one object a line")
+        raise BadRowError(f"{kind} where an object is wanted: write one object a line")
     return row
 
 
-def _body(row: dict[str, Any], options: ReadOptions) -> tuple[bytes, str]:
+def _body(row: Mapping[str, Any], options: ReadOptions) -> tuple[bytes, str]:
     html, text = _string(row, "html", options), _string(row, "text", options)
     if html:
         return html.encode(), "text/html"
@@ -126,25 +136,25 @@ def _body(row: dict[str, Any], options: ReadOptions) -> tuple[bytes, str]:
         return b"", "text/html"
     has = ", ".join(map(repr, list(row)[:8])) or "nothing"
     ours = " or ".join(repr(options.fields.get(name, name)) for name in ("text", "html"))
-    raise _BadLineError(f"neither {ours} in it, but {has[:200]}: map the field with --field")
+    raise BadRowError(f"neither {ours} in it, but {has[:200]}: map the field with --field")
 
 
-def _address(row: dict[str, Any], options: ReadOptions) -> str | None:
+def _address(row: Mapping[str, Any], options: ReadOptions) -> str | None:
     url = (_string(row, "url", options) or "").strip()
     if url and not is_web_address(url):
-        raise _BadLineError(f"url: {url[:80]!r} is no http(s) address: mend it, or leave it out")
+        raise BadRowError(f"url: {url[:80]!r} is no http(s) address: mend it, or leave it out")
     return url or None
 
 
-def _time(row: dict[str, Any], options: ReadOptions) -> datetime | None:
+def _time(row: Mapping[str, Any], options: ReadOptions) -> datetime | None:
     value = _string(row, "fetched_at", options)
     try:
         return read_time(value) if value else None
     except ValueError as error:
-        raise _BadLineError(f"fetched_at: {error}") from None
+        raise BadRowError(f"fetched_at: {error}") from None
 
 
-def _author(row: dict[str, Any], options: ReadOptions) -> str | None:
+def _author(row: Mapping[str, Any], options: ReadOptions) -> str | None:
     """A string, or a list of them: the one field that files often hold as a list."""
     value = _value(row, "author", options)
     if isinstance(value, list) and all(isinstance(name, str) for name in value):
@@ -153,22 +163,22 @@ def _author(row: dict[str, Any], options: ReadOptions) -> str | None:
     return _string(row, "author", options)
 
 
-def _string(row: dict[str, Any], field: str, options: ReadOptions) -> str | None:
+def _string(row: Mapping[str, Any], field: str, options: ReadOptions) -> str | None:
     value = _value(row, field, options)
     if value is None:
         return None
     if not isinstance(value, str):
         theirs = options.fields.get(field, field)
-        raise _BadLineError(f"{theirs}: {_kind(value)} where a string is wanted")
+        raise BadRowError(f"{theirs}: {_kind(value)} where a string is wanted")
     try:
         value.encode()
     except UnicodeEncodeError:
         theirs = options.fields.get(field, field)
-        raise _BadLineError(f"{theirs}: holds half a character (a lone surrogate)") from None
+        raise BadRowError(f"{theirs}: holds half a character (a lone surrogate)") from None
     return value
 
 
-def _value(row: dict[str, Any], field: str, options: ReadOptions) -> object:
+def _value(row: Mapping[str, Any], field: str, options: ReadOptions) -> object:
     """The value of one of our fields. A name with dots goes into objects, numbers into lists."""
     assert field in FIELDS  # noqa: S101 - a typing error of ours, not of the file's
     theirs = options.fields.get(field, field)

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from crawler.readers import remote
 from crawler.readers.options import ReadOptions
 from pipelines.document import Stated
 from pipelines.errors import UsageError
@@ -62,7 +63,7 @@ class Manifest:
     def missing(self) -> Iterator[tuple[str, int]]:
         """Path and line of every listed file that is not there."""
         for real, (listed, line) in self.lines.items():
-            if not os.path.lexists(real):
+            if not (remote.is_there(real) if remote.is_url(real) else os.path.lexists(real)):
                 yield listed, line
 
 
@@ -95,20 +96,30 @@ def find_manifests(folders: Sequence[str], options: ReadOptions) -> dict[str, Ma
     found: dict[str, Manifest] = {}
     for folder in folders:
         here = [os.path.join(folder, name) for name in NAMES]
-        here = [path for path in here if os.path.isfile(path)]  # False too where one may not look
+        here = [path for path in here if _is_file(path)]  # False too where one may not look
         if len(here) > 1:
             raise ManifestError(here[1], 0, "there is a manifest.csv beside it: keep one of them")
         if here:
-            found[os.path.realpath(folder)] = load_manifest(here[0])
+            found[remote.real_path(folder)] = load_manifest(here[0])
     return found
+
+
+def _is_file(path: str) -> bool:
+    if not remote.is_url(path):
+        return os.path.isfile(path)
+    try:
+        return remote.is_there(path)
+    except OSError:
+        return False
 
 
 def load_manifest(path: str) -> Manifest:
     """All rows of a manifest. Raises ManifestError."""
     try:
-        data = Path(path).read_bytes()
+        with remote.open_url(path) if remote.is_url(path) else Path(path).open("rb") as file:
+            data = file.read()
     except OSError as error:
-        raise ManifestError(path, 0, f"can't be read: {error.strerror}") from None
+        raise ManifestError(path, 0, f"can't be read: {error.strerror or error}") from None
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -121,8 +132,8 @@ def load_manifest(path: str) -> Manifest:
         listed = row.pop("path", "") or row.pop("file", "")
         if not listed or "\x00" in listed:
             raise ManifestError(path, line, "path: names no file")
-        joined = os.path.join(folder, listed)
-        real = os.path.realpath(joined)
+        joined = listed if remote.is_url(listed) else os.path.join(folder, listed)
+        real = remote.real_path(joined)
         if real in manifest.lines:
             first = manifest.lines[real][1]
             raise ManifestError(path, line, f"path: {listed} is listed in line {first} already")
@@ -204,7 +215,7 @@ def _listed(path: str, line: int, listed: str, row: dict[str, str]) -> Listed:
     if published_at is not None and not any(map(str.isdigit, published_at)):
         raise ManifestError(path, line, f"published_at: {published_at[:40]!r} holds no date")
     inner = listed.lower().removesuffix(".gz")
-    if inner.endswith((".jsonl", ".ndjson", ".warc")):
+    if inner.endswith((".jsonl", ".ndjson", ".warc", ".parquet")):
         for name in row:
             if name != "source":
                 message = f"{name}: can't be stated for a file of many pages, only source can"

@@ -37,8 +37,10 @@ class Source(io.RawIOBase):
         return self._at
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        if whence != io.SEEK_SET or self.size is None:
-            raise io.UnsupportedOperation("only absolute seeks, and not in a pipe")
+        if whence == io.SEEK_END and self.size is not None:
+            offset += self.size
+        elif whence != io.SEEK_SET or self.size is None:
+            raise io.UnsupportedOperation("only seeks from an end, and not in a pipe")
         self._inner.seek(offset)
         self._ahead = b""
         self._at = offset

@@ -2,12 +2,13 @@
 
 import glob
 import os
+import posixpath
 import stat
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from crawler.readers import manifest
+from crawler.readers import manifest, remote
 from pipelines.document import Reason, Unreadable
 
 STDIN = "-"
@@ -19,17 +20,20 @@ _FORMATS = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".warc": "warc",
+    ".parquet": "parquet",
 }
 _MAGIC_SIGNS = frozenset("*?[")
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A file to read. `size` is None for a pipe; `format` is None where only a look tells it."""
+    """A file to read. `size` is None for a pipe; `format` is None where only a look tells it.
+    `stamp` changes when the file does."""
 
     path: str
     format: str | None
     size: int | None
+    stamp: str = ""
 
 
 def format_of(path: str) -> str | None:
@@ -43,11 +47,13 @@ def expand(paths: Sequence[str]) -> Iterator[Found | Unreadable]:
 
     Folders are walked in depth, each sorted by name; hidden files, manifests and folders that were
     walked already (a loop of links) are passed by. What has another ending than ours is counted
-    and reported once a folder named.
+    and reported once a folder named. A path may be a URL.
     """
     for path in paths:
         if path == STDIN:
             yield Found(path, None, None)
+        elif remote.is_url(path):
+            yield from _behind(path)
         elif _MAGIC_SIGNS & set(path) and not os.path.lexists(path):
             matches = sorted(glob.glob(path, recursive=True))
             if not matches:
@@ -66,7 +72,9 @@ def folders_of(paths: Sequence[str]) -> list[str]:
         for one in sorted(glob.glob(path, recursive=True)) if is_pattern else [path]:
             if one == STDIN:
                 continue
-            if os.path.isdir(one):
+            if remote.is_url(one):
+                folders |= dict.fromkeys(_folders_behind(one))
+            elif os.path.isdir(one):
                 folders |= dict.fromkeys(folder for folder, _ in _walk(one))
             elif os.path.isfile(one):
                 folders[os.path.dirname(one) or "."] = None
@@ -97,11 +105,58 @@ def _named(path: str) -> Iterator[Found | Unreadable]:
     elif not stat.S_ISREG(status.st_mode):
         yield _special(path, status.st_mode)
     elif (form := format_of(path)) is not None or path.startswith("/dev/"):
-        yield Found(path, form, status.st_size)  # /dev/stdin, /dev/fd/3: a file without its name
+        yield _file(path, form, status)  # /dev/stdin, /dev/fd/3: a file without its name
     else:
-        ending = os.path.splitext(path)[1] or "no ending"
-        detail = f"{ending}: give it one of {', '.join(_FORMATS)}, each also with .gz"
-        yield Unreadable(path, Reason.UNKNOWN_FORMAT, detail)
+        yield _of_unknown_format(path)
+
+
+def _file(path: str, form: str | None, status: os.stat_result) -> Found:
+    return Found(path, form, status.st_size, str(status.st_mtime_ns))
+
+
+def _of_unknown_format(path: str) -> Unreadable:
+    ending = os.path.splitext(path)[1] or "no ending"
+    detail = f"{ending}: give it one of {', '.join(_FORMATS)}; all but Parquet also with .gz"
+    return Unreadable(path, Reason.UNKNOWN_FORMAT, detail)
+
+
+def _behind(url: str) -> Iterator[Found | Unreadable]:
+    """The same for a URL: a file, a folder or a pattern."""
+    try:
+        is_file, found = remote.files(url)
+    except OSError as error:
+        yield broken(url, error)
+        return
+    others: Counter[str] = Counter()
+    any_file = False
+    for one in found:
+        name = posixpath.basename(one.url)
+        form = format_of(one.url)
+        if is_file and form is None:
+            yield _of_unknown_format(url)
+            return
+        if not is_file and (name in manifest.NAMES or "/." in one.url.removeprefix(url)):
+            continue
+        if form is None:
+            others[os.path.splitext(name)[1].lower()[:12] or "none"] += 1
+            continue
+        any_file = True
+        yield Found(one.url, form, one.size, one.stamp)
+    yield from _left_alone(url, others, any_file=any_file)
+
+
+def _folders_behind(url: str) -> Iterator[str]:
+    """Folders in which a manifest is; of a single file, its own folder."""
+    try:
+        is_file, found = remote.files(url)
+    except OSError:
+        return  # reading it says what is wrong
+    if is_file:
+        yield posixpath.dirname(url)
+        return
+    for one in found:
+        if posixpath.basename(one.url) in manifest.NAMES:
+            yield posixpath.dirname(one.url)
 
 
 def _folder(top: str) -> Iterator[Found | Unreadable]:
@@ -124,9 +179,13 @@ def _folder(top: str) -> Iterator[Found | Unreadable]:
                 yield broken(path, error)
                 continue
             if stat.S_ISREG(status.st_mode):
-                yield Found(path, form, status.st_size)
+                yield _file(path, form, status)
             else:
                 yield _special(path, status.st_mode)
+    yield from _left_alone(top, others, any_file=any_file)
+
+
+def _left_alone(top: str, others: Counter[str], *, any_file: bool) -> Iterator[Unreadable]:
     count = others.total()
     if count:
         kinds = ", ".join(f"{ending} {n:,}" for ending, n in others.most_common(8))
@@ -179,7 +238,7 @@ def broken(path: str, error: OSError | ValueError) -> Unreadable:
         return Unreadable(path, Reason.MISSING, "there is no such file or folder: check the path")
     if isinstance(error, PermissionError):
         return Unreadable(path, Reason.NO_PERMISSION, "give this user the right to read it")
-    why = error.strerror if isinstance(error, OSError) else error
+    why = (error.strerror if isinstance(error, OSError) else None) or error
     return Unreadable(path, Reason.UNREADABLE, f"{why}: check the path and the disk")
 
 

@@ -5,15 +5,18 @@ What is no page is counted and reported once a file: images, scripts, feeds, rob
 
 import base64
 import hashlib
+import json
+import os
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from crawler.readers import remote
 from crawler.readers.http_body import (
     HEAD,
     LOOKS_LIKE_HTML,
@@ -27,7 +30,10 @@ from crawler.readers.manifest import Listed, is_web_address, read_time
 from crawler.readers.options import ReadOptions
 from crawler.readers.stream import GZIP_MAGIC, Source
 from crawler.readers.warc_stream import ENDS, NEXT_SIZE, UNSURE, WarcStream
-from pipelines.document import Origin, RawPage, Reason, Unreadable
+from pipelines.document import Origin, RawPage, Reason, Stated, Unreadable
+
+#: What a crawl's file is called beside its name while it is written, one folder up.
+OPEN = ".open"
 
 _VERSION = re.compile(rb"WARC/[01]\.\d{1,2}\r?\n")
 _CHARSET = re.compile(r"charset\s{0,9}=\s{0,9}[\"']?([\w.:-]{1,40})", re.IGNORECASE)
@@ -126,8 +132,10 @@ def read_record(path: str, offset: int, options: ReadOptions) -> RawPage | Unrea
     """The one page at `offset` of a WARC file, as `RawPage.archive` and `.offset` give it."""
     name = f"{path}#{offset}"
     keep = options.max_bytes + HEAD
-    with Path(path).open("rb") as file:
-        source = Source(file, Path(path).stat().st_size, None)
+    far = remote.is_url(path)
+    with remote.open_url(path) if far else Path(_on_disk(path)).open("rb") as file:
+        source = Source(file, file.seek(0, os.SEEK_END), None)
+        source.seek(0)
         packed = source.peek(2) == GZIP_MAGIC
         source.seek(offset)
         if packed and source.peek(2) != GZIP_MAGIC:
@@ -145,6 +153,32 @@ def read_record(path: str, offset: int, options: ReadOptions) -> RawPage | Unrea
             return page
         detail = f"the record holds no page but {', '.join(others) or record.kind}"
         return Unreadable(name, Reason.UNKNOWN_FORMAT, detail, origin=Origin.WARC)
+
+
+def page_of_response(
+    block: bytes, headers: Mapping[str, str], path: str, offset: int, options: ReadOptions
+) -> RawPage | Unreadable | None:
+    """What reading a response record with that block and those WARC headers gives; None if it
+    holds no page. So a crawl sees a page just as a replay of its archive will."""
+    named = {name.lower(): value for name, value in headers.items()}
+    record = _Record(offset, named, len(block))
+
+    def unreadable(reason: Reason, detail: str) -> Unreadable:
+        return Unreadable(f"{path}#{offset}", reason, detail, record.url, None, Origin.WARC)
+
+    try:
+        return _page(block, record, path, options, options.source, Counter())
+    except BadRecordError as error:
+        return unreadable(Reason.BAD_RECORD, str(error))
+    except TooLargeError:
+        return unreadable(Reason.TOO_LARGE, f"a page of more than {options.max_bytes:,} bytes")
+
+
+def _on_disk(path: str) -> str:
+    """Where a file lies: a crawl may be writing it still, or was killed while it did."""
+    folder, name = os.path.split(path)
+    unfinished = os.path.join(os.path.dirname(folder), name + OPEN)
+    return unfinished if not os.path.exists(path) and os.path.exists(unfinished) else path
 
 
 def _read_head(stream: WarcStream) -> _Record:
@@ -237,6 +271,11 @@ def _page(
         others["responses of other protocols"] += 1  # dns: and such
         return None
     headers, status, phrase = http or ({}, 200, "")
+    own = _own(record)
+    default = own.source or default
+    if own.kind != "page":
+        others[own.kind] += 1
+        return None
     if status != 200:
         detail = f"HTTP status {status} {phrase}".strip()
         return Unreadable(name, Reason.HTTP_STATUS, detail, record.url, default, Origin.WARC)
@@ -275,6 +314,8 @@ def _page(
             return None
     if cut:
         headers = headers | {"warc-truncated": cut[:40]}
+    if http:
+        headers = headers | {":status": str(status)}
     charset = _CHARSET.search(content_type)
     return RawPage(
         body=body,
@@ -288,7 +329,50 @@ def _page(
         origin=Origin.WARC,
         archive=path,
         offset=record.offset,
+        stated=own.stated,
+        moved_from=own.moved_from,
     )
+
+
+#: What an address was to the crawl that fetched it; all but the first are no pages to replay.
+_KIND = ("page", "feed", "sitemap", "listing", "front", "robots")
+
+
+@dataclass(frozen=True, slots=True)
+class _Own:
+    """What a record of Warraq's own archive says beside the response."""
+
+    kind: str = "page"
+    source: str | None = None
+    stated: Stated = field(default_factory=Stated)
+    moved_from: str | None = None
+
+
+def _own(record: _Record) -> _Own:
+    """The record's facts; of what another program wrote there, nothing."""
+    try:
+        told = json.loads(record.headers.get("warc-json-metadata", "null"))
+    except (ValueError, RecursionError):
+        return _Own()
+    told = told.get("warraq") if isinstance(told, dict) else None
+    if not isinstance(told, dict):
+        return _Own()
+    stated = told.get("stated")
+    stated = stated if isinstance(stated, dict) else {}
+    source = _text(told.get("source"))
+    return _Own(
+        told["kind"] if told.get("kind") in _KIND else "page",
+        source if source and _KEY.fullmatch(source) else None,
+        Stated(*(_text(stated.get(name)) for name in ("title", "author", "published_at"))),
+        _text(told.get("moved_from")),
+    )
+
+
+_KEY = re.compile(r"[^\s#]{1,255}")
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
 
 
 def _date(record: _Record) -> datetime | None:

@@ -1,0 +1,1 @@
+"""Commands of `scrapy` that behave as those of `warraq` do."""
