@@ -4,20 +4,25 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from pipelines.db import schema
-from pipelines.db.engine import open_engine
+from pipelines.db.engine import open_engine, read
 
 ROOT = Path(__file__).parent.parent
 SAMPLES = ROOT / "seeds" / "documents"
 POSTGRES = os.environ.get("WARRAQ_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/postgres")
 
+#: The sites of the tests are on this machine. Tests of the guard itself say what is allowed.
+os.environ["WARRAQ_ALLOW_ADDRESSES"] = "127.0.0.0/8"
 
-def _postgres_says() -> str | None:
+
+def postgres_trouble() -> str | None:
     """None if a PostgreSQL server answers, else why not."""
     try:
         import psycopg
@@ -31,7 +36,7 @@ def _postgres_says() -> str | None:
 @pytest.fixture(scope="session")
 def postgres() -> str:
     """The server's URL. Skips where there is none, fails where one is required."""
-    trouble = _postgres_says()
+    trouble = postgres_trouble()
     if trouble and os.environ.get("WARRAQ_REQUIRE_POSTGRES"):
         pytest.fail(f"PostgreSQL is required here: {trouble}")
     if trouble:
@@ -42,6 +47,13 @@ def postgres() -> str:
 @pytest.fixture
 def new_postgres(postgres: str) -> Iterator[str]:
     """URL of a new empty PostgreSQL database, dropped afterwards."""
+    with temporary_postgres(postgres) as url:
+        yield url
+
+
+@contextmanager
+def temporary_postgres(postgres: str) -> Iterator[str]:
+    """URL of a new empty database on the server, dropped afterwards."""
     import psycopg
 
     name = f"warraq_test_{os.getpid()}_{os.urandom(4).hex()}"
@@ -69,6 +81,15 @@ def engine(database: str) -> Iterator[Engine]:
     schema.upgrade(engine)
     yield engine
     engine.dispose()
+
+
+def rows(database: str, query: str) -> list[tuple[Any, ...]]:
+    """What a query gives on a database of that URL."""
+    engine = open_engine(database)
+    with read(engine) as connection:
+        found = [tuple(row) for row in connection.execute(text(query))]
+    engine.dispose()
+    return found
 
 
 def run_warraq(

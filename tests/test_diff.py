@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Engine
 
 from pipelines.db.engine import read
-from pipelines.db.search import history
+from pipelines.db.history import history
 from pipelines.difference import Change, SentenceChanges, sentence_changes, word_changes
 from tests.conftest import run_warraq
 from tests.test_store import DAYS, arrival, write

@@ -150,6 +150,72 @@ FURNITURE = {
     "reading time": ("any", "مدة القراءة: 4 دقائق", "دقيقتان للقراءة", "5 min read"),
     "end": ("bottom", "انتهى", "/انتهى/ س.م", "// انتهى //", "(يتبع)", "انتهای پیام"),
     "number": ("top", "1204"),
+    "letter": ("top", "ا", "A"),
+    "signature": ("bottom", "ن.م", "ع م / أ ح", "(rw/tn)", "/وكالة الضفة/"),
+    "calls": (
+        "any",
+        "للمزيد من الأخبار تابعوا صفحة الورّاق على فيسبوك",
+        "لمتابعة أخبار المدينة انضم إلى قناة الورّاق على واتساب",
+        "يمكنكم متابعة أخبار الورّاق عبر تلغرام بالضغط هنا",
+        "ادعموا صحافتنا باشتراك شهري صغير",
+        "حمّل تطبيق الورّاق من غوغل بلاي أو آب ستور",
+        "Follow our full coverage of the harbour at https://example.org/harbour",
+        "Suivez-nous sur Google News pour ne rien manquer",
+        "Puedes seguirnos en Facebook y X",
+        "Siga-nos no Facebook",
+        "Haberlerimizi Google News'ten takip edin",
+        "Ikuti berita terbaru kami di Google News",
+        "Seguici su Telegram",
+        "Подписывайтесь на наш канал",
+    ),
+    "labels of many sites": (
+        "bottom",
+        'لا مانع من الاقتباس وإعادة النشر شريطة ذكر المصدر "الورّاق"',
+        "إن الموقع غير مسؤول عن التعليقات",
+        "لتصلك آخر الأخبار فور حدوثها اشترك في قناتنا على تلغرام",
+        "من فضلك أدخل بريدا إلكترونيا صحيحا",
+        "وللمزيد حول هذا الموضوع اقرأ: سباق القوارب يعود",
+        "المزيد عن المرفأ القديم",
+        "شارك غرد",
+        "تم النسخ",
+        "الوضع الليلي",
+        "للأعلى",
+        "الصفحة 1 من أصل 3",
+        "يستمر الخبر بعد الإعلان",
+        "facebook sharing button",
+        "Support independent journalism",
+        "Report a correction",
+    ),
+    "read also elsewhere": (
+        "any",
+        "شاهد: قوارب الصيد تعود إلى المرفأ",
+        "لا يفوتك: سباق الدراجات على الكورنيش",
+        "Más información",
+        "Te puede interesar: Una feria de libros en el puerto",
+        "Leia também: Feira do livro abre no cais",
+        "İLGİLİ HABER: Limanda kitap fuarı",
+        "Baca juga: Pameran buku di dermaga",
+        "Lesen Sie auch: Buchmesse am Hafen",
+        "Leggi anche: Fiera del libro al porto",
+        "Читайте также: Ярмарка книг в порту",
+        "زیاتر بخوێنەوە: پێشانگای کتێب لە بەندەر",
+    ),
+    "boxes elsewhere": (
+        "bottom",
+        "Noticias relacionadas",
+        "Mais lidas",
+        "Bunlar da ilginizi çekebilir",
+        "Berita terkait",
+        "بابەتی پەیوەندیدار",
+        "Yorumlar",
+        "Комментарии",
+        "Publicidad",
+        "Reklam",
+        "Todos los derechos reservados",
+        "Tüm hakları saklıdır",
+        "جميع الحقوق محفوظة لموقع الورّاق، ويسمح بالنقل مع ذكر المصدر.",
+        "قصص مقترحة نهاية",
+    ),
     "address": (
         "any",
         "www.example.org",
@@ -169,6 +235,10 @@ METADATA = [
     ("الصورة: رويترز", "any", "caption"),
     ("© AFP", "any", "caption"),
     ("عمال ينظفون الشاطئ بعد العاصفة (أ ف ب)", "any", "caption"),
+    ("عمال ينظفون الشاطئ بعد العاصفة - تصوير: هند سالم", "any", "caption"),
+    ("المصدر: الورّاق + مواقع محلية + وكالات", "bottom", "agency"),
+    ("Kaynak: AA", "any", "agency"),
+    ("Etiketler: liman kitap", "bottom", "tags"),
     ("سوق السمك في الميناء القديم – أرشيفية", "any", "caption"),
     ("#بيروت #المرفأ", "any", "tags"),
     ("الوسوم: بيروت، المرفأ", "bottom", "tags"),
@@ -238,6 +308,23 @@ TEXT = """
 من نحن وماذا نريد؟
 اتصل بنا المحافظ وأبلغنا بالموعد
 وجرح ثلاثة في الحادث (رويترز).
+لا لا
+لا مانع لدى البلدية من عودة الباعة، قال رئيسها.
+لتصلك الرسالة عليك أن تنتظر أسبوعا
+شارك غريب في مسيرة الأحد
+المزيد من القرى بلا كهرباء
+يستمر الحفل بعد منتصف الليل
+تصوير الفيلم يبدأ في نيسان ويستمر شهرين.
+Report card for the council
+لمتابعة دراستهم انضم الطلاب إلى جامعات أوروبية
+يمكنكم متابعة المباراة من المدرجات الشرقية
+شاهد عيان يروي ما رآه ليلة الحريق
+المصدر: ثلاثة جرحى في حال مستقرة
+جلس المصور يروي حكاية الصورة - تصويره الأول
+Siguen las obras en el muelle norte
+Baca buku setiap hari, kata guru itu
+Follow the river and you reach the mill, he said
+Yorum yapmaktan kaçınan başkan salondan ayrıldı
 12 جريحا
 27 أيلول يوم لا ينسى
 دعوة إلى الحوار

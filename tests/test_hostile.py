@@ -1,20 +1,24 @@
 """Broken and hostile input, through the real command line: each has its own outcome, and the
 run goes on."""
 
-import contextlib
 import gzip
 import json
-import socket
 import subprocess
 import sys
-import threading
-import time
+import urllib.request
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT, run_warraq
+from crawler.archive import Archive, Fetched
+from crawler.discovery import Document, discover
+from pipelines.db.addresses import Kind
+from pipelines.source import Source, Sources, find_source
+from tests.conftest import ROOT, rows, run_warraq
+from tests.faulty import Relay, until
+from tests.site import Site
 
 GOOD = (
     "افتتاح جسر جديد فوق النهر بعد عامين من العمل\n\n"
@@ -231,39 +235,56 @@ def test_output_that_is_full_or_gone() -> None:
     process.stderr.close()
 
 
-class Relay:
-    """A TCP relay on loopback to a server, to be cut off in the middle."""
+def test_entities_unfold_and_fetch_nothing() -> None:
+    source = Source(key="a")
+    with Site(articles=1) as site:
+        for name in ("xml-bomb", "xml-square", "xxe"):
+            url = f"{site.url}/hostile/{name}.xml"
+            body = urllib.request.urlopen(url).read()  # noqa: S310 - the site of this test
+            for kind in (Kind.FEED, Kind.SITEMAP):
+                found = discover(Document(kind, url, url, 0, body, "text/xml"), source)
+                assert len(repr(found)) < 10_000 and "root:" not in repr(found)
+        assert not [r for r in site.requests if "reached" in r.path]
 
-    def __init__(self, host: str, port: int) -> None:
-        self._target = (host, port)
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self._open: list[socket.socket] = [self._listener]
-        threading.Thread(target=self._accept, daemon=True).start()
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-                server = socket.create_connection(self._target)
-            except OSError:
-                return
-            self._open += [client, server]
-            for one, other in ((client, server), (server, client)):
-                threading.Thread(target=self._copy, args=(one, other), daemon=True).start()
+def test_direction_controls_turn_nothing_round(tmp_path: Path) -> None:
+    """In a title they go. In an address they would show exe.gpj as jpg.exe: they are encoded."""
+    turned = "\u202egpj.exe"
+    row = {"text": GOOD, "title": f"صورة {turned}", "url": f"https://a.example/{turned}"}
+    (tmp_path / "a.jsonl").write_text(json.dumps(row), encoding="utf-8")
+    database = f"sqlite:///{tmp_path}/w.db"
+    assert run_warraq(["replay", tmp_path / "a.jsonl", "--db", database]).returncode == 0
+    (stored,) = rows(database, "SELECT title, url, canonical_url FROM articles")
+    assert not any("\u202e" in said for said in stored), stored
+    assert "%E2%80%AEgpj.exe" in stored[2]
 
-    def _copy(self, one: socket.socket, other: socket.socket) -> None:
-        try:
-            while data := one.recv(65536):
-                other.sendall(data)
-        except OSError:
-            return
 
-    def cut(self) -> None:
-        for one in self._open:
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://www.s\u0430hifa.example/1",  # Cyrillic
+        "https://www.xn--shifa-3ve.example/1",
+        "https://sahifa.example.evil.example/1",
+        "https://sahifa.example@evil.example/1",
+        "https://evil.example/?https://www.sahifa.example/1",
+        "https://evil.example\\@sahifa.example/1",
+    ],
+)
+def test_look_alike_hosts_are_no_source_of_ours(url: str) -> None:
+    known = Sources(
+        {"a": Source.model_validate({"key": "a", "homepage": "https://sahifa.example"})}
+    )
+    assert find_source(known, None, "https://www.sahifa.example/1") is known["a"]
+    assert find_source(known, None, url) is None
+
+
+@pytest.mark.parametrize("name", ["../../out", "/etc/out", "a/../../out", "..", "\0out", "C:\\out"])
+def test_no_name_leads_out_of_the_archive(tmp_path: Path, name: str) -> None:
+    archive = Archive(tmp_path / "a" / "b", name)
+    where, _ = archive.add(Fetched(f"https://a.example/{name}", 200, [], b"<p>", datetime.now(UTC)))
+    archive.close()
+    assert (tmp_path / "a" / "b" / where).resolve().is_relative_to(tmp_path / "a" / "b")
+    assert [file.parent.parent.name for file in tmp_path.rglob("*.warc.gz")] == ["b"]
 
 
 @pytest.mark.postgres
@@ -285,17 +306,19 @@ def test_database_that_goes_away(new_postgres: str, tmp_path: Path) -> None:
     )
     count = "SELECT count(*) FROM articles"
     with psycopg.connect(new_postgres, autocommit=True) as watching:
-        for _ in range(1000):
+
+        def begun() -> bool:
             there = watching.execute("SELECT to_regclass('articles') IS NOT NULL").fetchone()
-            if there and there[0] and watching.execute(count.encode()).fetchone() != (0,):
-                break
-            time.sleep(0.02)
+            return there == (True,) and watching.execute(count.encode()).fetchone() != (0,)
+
+        until(begun)
         relay.cut()
         _, said = process.communicate(timeout=120)
         assert process.returncode == 3, said.decode()
         assert b"error: postgresql://" in said and b"Traceback" not in said
         (stored,) = watching.execute(count.encode()).fetchone() or (0,)
-        assert stored % 20 == 0 and stored < 3000
+        noted = watching.execute(b"SELECT count(*) FROM ledger").fetchone()
+        assert noted == (stored,) and stored < 3000  # of a batch, all or nothing
         done = run_warraq([*command, "--db", new_postgres])
         assert done.returncode == 0
         assert watching.execute(count.encode()).fetchone() == (3000,)

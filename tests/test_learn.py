@@ -23,7 +23,7 @@ from pipelines.document import Article, Block, BlockKind, Candidate, Learned, Pl
 from pipelines.process import process
 from pipelines.stages.repeats import Seen, State, find_candidates, judge, lower_bound, page_hash
 from tests import repeating
-from tests.conftest import run_warraq
+from tests.conftest import rows, run_warraq
 from tests.repeating import BOTTOM, STANDING, SUB_HEADING, TOP
 from tests.test_store import arrival
 
@@ -39,14 +39,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         page = repeating.page(number)
         (folder / f"{number + 1:02}.html").write_text(page, encoding="utf-8")
     return folder
-
-
-def rows(database: str, query: str) -> list[tuple[Any, ...]]:
-    engine = open_engine(database)
-    with read(engine) as connection:
-        found = [tuple(row) for row in connection.execute(text(query))]
-    engine.dispose()
-    return found
 
 
 def texts(database: str) -> dict[int, str]:

@@ -192,9 +192,11 @@ def test_row_of_tags_around_the_text_leaves_it() -> None:
         + "".join(f"<li><span>{tag}</span></li>" for tag in ("مكتبات", "الميناء", "ترميم"))
         + "</ul>"
     )
-    inside = f"<article><h1>{TITLE}</h1>{row}{paragraphs(*BODY)}{row}</article>"
-    page = article(html_page(inside))
-    assert page.text.split("\n") == BODY
+    # Behind the text the row may hold one more, the page's section.
+    longer = row.replace("<ul>", "<ul><li><span>مدن وبلدات</span></li>")
+    for behind in (row, longer):
+        inside = f"<article><h1>{TITLE}</h1>{row}{paragraphs(*BODY)}{behind}</article>"
+        assert article(html_page(inside)).text.split("\n") == BODY
     ingredients = "<ul><li>كوب دقيق</li><li>ملعقة ملح</li></ul>"
     page = article(
         html_page(f"<article><h1>{TITLE}</h1>{paragraphs(*BODY)}{ingredients}</article>")
@@ -344,3 +346,34 @@ def test_every_line_is_kept_or_noted(lines: list[str]) -> None:
         title = [result.title] if result.title_method == "first_line" and result.title else []
         told = [*title, *(b.text for b in result.blocks), *(r.text for r in result.removed)]
         assert sorted(told) == sorted(lines)
+
+
+LONG = (
+    "وقالت البلدية إن أعمال ترميم السوق القديم ستبدأ مطلع الشهر المقبل وتستمر عاما كاملا على ثلاث "
+    "مراحل يبقى فيها نصف المحال مفتوحا أمام الزبائن طوال أيام الأسبوع."
+)
+OTHERS = (
+    "وأوضح المهندس المشرف على المشروع أن الحجارة ستؤخذ من المقلع الذي بنيت منه الأسواق أول مرة.",
+    "ويعود بناء السوق إلى القرن السابع عشر، وقد تضرر في زلزال قبل مئة عام ثم رمم على عجل.",
+)
+
+
+def paragraphs_of(body: str) -> tuple[list[str], list[str]]:
+    page = f"<html><body><article><h1>ترميم السوق القديم</h1>{body}</article></body></html>"
+    article = process(RawPage(page.encode()), None)
+    assert isinstance(article, Article)
+    return [block.text for block in article.blocks], [line.rule for line in article.removed]
+
+
+def test_a_paragraph_that_the_page_shows_twice_is_told_once() -> None:
+    lines = [LONG, *OTHERS, LONG]
+    shown, rules = paragraphs_of("".join(f"<p>{line}</p>" for line in lines))
+    assert shown == lines[:3]
+    assert "repeated" in rules
+
+
+def test_a_short_answer_may_stand_twice() -> None:
+    lines = [LONG, "لا تعليق.", *OTHERS, "لا تعليق."]
+    shown, rules = paragraphs_of("".join(f"<p>{line}</p>" for line in lines))
+    assert shown.count("لا تعليق.") == 2
+    assert "repeated" not in rules

@@ -16,6 +16,7 @@ from crawler.reprocess import Summary, reprocess
 from crawler.work import Limits
 from pipelines.db.engine import read, write
 from pipelines.db.store import Change, Reread, correct_batch, recount_lines
+from pipelines.document import Article
 from tests.benchmarks.pages import paragraphs
 from tests.conftest import SAMPLES
 from tests.test_store import PAGE, arrival, rows, state
@@ -113,6 +114,7 @@ def test_articles_that_prove_to_be_one_are_merged(engine: Engine) -> None:
     write_pages(engine, plain, lined)
     (number,) = rows(engine, "SELECT id FROM articles WHERE path = 'b.txt'")[0]
     cleaned = arrival("نص الخبر", "b.txt", author="كاتب").result
+    assert isinstance(cleaned, Article)
     done = correct_batch(engine, [Reread(number, "b.txt", cleaned)], {}, dry_run=True)
     assert [each.change for each in done] == [Change.MERGED]
     assert rows(engine, "SELECT count(*) FROM articles") == [(2,)]
@@ -129,6 +131,7 @@ def test_what_a_merged_article_said_otherwise_is_kept(engine: Engine) -> None:
     write_pages(engine, one, other)
     (number,) = rows(engine, "SELECT id FROM articles WHERE text = 'نص أول'")[0]
     moved = arrival("نص أول", canonical_url=PAGE).result
+    assert isinstance(moved, Article)
     correct_batch(engine, [Reread(number, "one", moved)], {}, dry_run=False)
     assert rows(engine, "SELECT text, canonical_url FROM articles") == [("نص أول", PAGE)]
     assert rows(engine, "SELECT text FROM article_versions") == [("نص ثان",)]

@@ -1,6 +1,7 @@
 """`warraq sql` can only read: the database itself refuses the rest."""
 
 import json
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from sqlalchemy import Engine
 
 from pipelines.db import schema
 from pipelines.db.engine import open_engine, read_only
+from pipelines.document import ArticleDate, Precision
 from pipelines.errors import QueryError
 from tests.conftest import run_warraq
 from tests.test_store import arrival, rows, write
@@ -106,3 +108,99 @@ def test_read_only_folder_is_enough(tmp_path: Path) -> None:
             assert list(run("SELECT count(*) FROM articles").rows) == [(0,)]
     finally:
         tmp_path.chmod(0o755)
+
+
+def test_paging(engine: Engine, database: str) -> None:
+    numbers = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 1500)"
+    query = f"{numbers} SELECT x FROM n ORDER BY x"
+    whole = run_warraq(["sql", query, "--db", database])
+    assert whole.stderr == b"rows 1 to 1000; --offset 1000 shows the next\n"
+    last = run_warraq(["sql", query, "--db", database, "--offset", "1000"])
+    assert (last.stdout.split()[-1], last.stderr) == (b"1500", b"")
+    page = ["--limit", "2", "--offset", "10", "--json"]
+    assert run_warraq(["sql", query, "--db", database, *page]).stdout == b'[{"x": 11}, {"x": 12}]\n'
+
+
+def test_views_hide_what_the_databases_differ_in(engine: Engine, database: str) -> None:
+    published = ArticleDate(
+        iso="2024-05-31T23:30+03:00",
+        precision=Precision.MINUTE,
+        method="test",
+        raw="",
+        confidence=1.0,
+        zone=None,
+        conflicts=("the URL says another day",),
+    )
+    write(
+        engine,
+        arrival(
+            "نص",
+            "a.txt",
+            published=published,
+            agency="afp,reuters",
+            agency_method="credit",
+            tags=("مناخ", "علوم"),
+            flags=("paywall",),
+            date_candidates=(("meta", "published", "2024-05-31"),),
+        ),
+        arrival("نص آخر", "b.txt"),
+    )
+    asked = {
+        "SELECT day, source, articles, stories, from_agencies FROM daily_counts": [
+            ("2024-05-31", "daily", 1, 1, 1)
+        ],
+        "SELECT month, weekday, hour FROM publication_times": [("2024-05", 5, 23)],
+        "SELECT agency, method FROM article_agencies ORDER BY agency": [
+            ("afp", "credit"),
+            ("reuters", "credit"),
+        ],
+        "SELECT article_id, tag FROM article_tags ORDER BY tag": [(1, "علوم"), (1, "مناخ")],
+        "SELECT flag FROM article_flags": [("paywall",)],
+        "SELECT conflict FROM date_conflicts": [("the URL says another day",)],
+        "SELECT method, role, text FROM date_candidates": [("meta", "published", "2024-05-31")],
+        "SELECT count(*) FROM rejections": [(0,)],
+    }
+    for query, expected in asked.items():
+        with read_only(database, 10) as run:
+            told = [tuple(map(_as_text, row)) for row in run(query).rows]
+        assert told == expected, query
+
+
+def _as_text(value: object) -> object:
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def test_search_index_can_be_asked(engine: Engine, database: str) -> None:
+    write(engine, arrival("قالت الحكومة", "a.txt"))
+    query = {
+        True: "SELECT rowid FROM search_words WHERE search_words MATCH 'الحكومه'",
+        False: "SELECT entry FROM search_entries WHERE words @@ 'الحكومه'",
+    }[database.startswith("sqlite")]
+    with read_only(database, 10) as run:
+        assert list(run(query).rows) == [(1,)]
+
+
+@pytest.mark.postgres
+def test_readers_role_reads_and_no_more(new_postgres: str) -> None:
+    import psycopg
+
+    engine = open_engine(new_postgres)
+    schema.upgrade(engine)
+    assert schema.has_reader(engine)
+    engine.dispose()
+    with psycopg.connect(new_postgres) as connection:
+        assert connection.execute(
+            "SELECT rolcanlogin FROM pg_roles WHERE rolname = 'warraq_reader'"
+        ).fetchone() == (False,)
+        connection.execute("SET LOCAL ROLE warraq_reader")
+        assert connection.execute("SELECT count(*) FROM daily_counts").fetchone() == (0,)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("DELETE FROM articles")
+    with psycopg.connect(new_postgres) as connection:
+        told = connection.execute(
+            "SELECT obj_description('daily_counts'::regclass), col_description("
+            "'syndication'::regclass, attnum) FROM pg_attribute"
+            " WHERE attrelid = 'syndication'::regclass AND attname = 'delay_minutes'"
+        ).fetchone()
+    assert told is not None
+    assert all(told)

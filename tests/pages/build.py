@@ -955,6 +955,134 @@ def english_newsroom() -> tuple[str, dict[str, Any]]:
 
 
 @shape
+def paragraphs_in_divs() -> tuple[str, dict[str, Any]]:
+    """An editor that writes <p> and <div> as it comes, and text on both sides of an advertisement."""
+    s = STORIES["library"]
+    one, two, three, four, five, six = s["lines"]
+    head = f'<title>{s["title"]} | الساحل</title><meta property="og:site_name" content="الساحل"><meta property="og:title" content="{s["title"]}"><meta property="article:published_time" content="2024-03-04T09:20:00+01:00">'
+    body = f"""<header>{menu()}</header><main><div class="single"><h1>{s["title"]}</h1><div class="x-by">كتبت {s["author"]}</div>
+<div class="x-text">{p([one])}<div dir="auto">{two}</div><div style="text-align:justify">{three}</div>{p([four])}</div>
+<div class="x-slot"><span>إعلان</span></div>
+<div class="x-text">{p([five])}<div>{six}</div></div>
+<div class="x-ask"><h4>رسالة الساحل</h4><p>حكاية من الموانئ كل أحد في بريدك.</p><form><input type="email"><button>أرسل</button></form></div></div></main>
+<footer><p>الساحل صحيفة مستقلة</p></footer>"""
+    return page(head, body), expect(
+        s,
+        url="https://sahel.example/a/12",
+        published_at="2024-03-04T09:20:00+01:00",
+        must_not=["إعلان", "رسالة الساحل", "حكاية من الموانئ", "كتبت"],
+    )
+
+
+@shape
+def flash_above_related_cards() -> tuple[str, dict[str, Any]]:
+    """Two sentences, and below them more text of other stories than of its own."""
+    s = STORIES["flash"]
+    head = f'<title>{s["title"]} - برقة</title><meta property="og:site_name" content="برقة"><meta property="og:title" content="{s["title"]}"><meta property="article:published_time" content="2024-02-10T07:05:00+02:00">'
+    teasers = "".join(
+        f'<div class="it"><a href="/n/{n}"><img src="/{n}.jpg"></a><h3><a href="/n/{n}">{title}</a></h3><p>{title}، وقالت مصادر محلية إن التفاصيل ستعلن لاحقا...</p></div>'
+        for n, title in enumerate(RELATED[:4])
+    )
+    body = f"""<header>{menu()}</header><div class="wrap"><div class="c8"><h1>{s["title"]}</h1><div class="d">10 فبراير 2024</div><div class="n">{p(s["lines"])}<p>تابعونا على قناتنا في <a href="#">تيليغرام</a></p></div><h4>أخبار ذات صلة</h4>{teasers}</div></div>"""
+    return page(head, body), expect(
+        s,
+        url="https://barqa.example/9",
+        author=None,
+        published_at="2024-02-10T07:05:00+02:00",
+        must_not=[*RELATED, "تابعونا", "التفاصيل ستعلن"],
+    )
+
+
+@shape
+def head_of_spans() -> tuple[str, dict[str, Any]]:
+    """Names that mean nothing; the author and the date run together, the text is in <span>s."""
+    s = STORIES["museum"]
+    head = f"<title>{s['title']} | نينوى | الرافد</title>" + ld(
+        **{
+            "@type": "NewsArticle",
+            "headline": s["title"],
+            "datePublished": "2023-10-14T08:30:00Z",
+            "author": {"name": s["author"]},
+        }
+    )
+    text = "".join(f'<div class="k7"><span>{line}</span></div>' for line in s["lines"])
+    links = "".join(
+        f'<a href="/{n}"><div class="k9"><span>{title}</span></div></a>'
+        for n, title in enumerate(RELATED[:4])
+    )
+    body = f"""<div class="a1">{menu()}</div><div class="a2"><h1>{s["title"]}</h1><div class="b3"><span>{s["author"]}</span><time datetime="2023-10-14T08:30:00Z">14 تشرين الأول 2023</time></div><div class="b4"><span>تشرين الأول 14, 2023</span><span>4 min قراءة</span></div><div class="b5">{text}</div><div class="b6"><span>قد يهمك أيضا</span>{links}</div></div>"""
+    return page(head, body), expect(
+        s,
+        url="https://rafid.example/ninawa/7",
+        published_at="2023-10-14T08:30:00+00:00",
+        must_not=[*RELATED, "قراءة"],
+    )
+
+
+@shape
+def tables_without_heading() -> tuple[str, dict[str, Any]]:
+    """A page of the time before headings: the site's name stands before the title."""
+    s = STORIES["kayak"]
+    head = f"<title>جريدة الشاطئ :: {s['title']}</title>"
+    side = "".join(
+        f'<tr><td><a href="{n}">{title}</a></td></tr>' for n, title in enumerate(RELATED[:3])
+    )
+    body = f"""<table width=780 align=center><tr><td bgcolor=#036><font color=white>الرئيسية | محلية | عربية | اتصل بنا</font></td></tr><tr><td><table><tr><td width=150 valign=top><table><tr><td>أخبار محلية</td></tr>{side}</table></td><td valign=top><table><tr><td class=t>{s["title"]}</td></tr><tr><td class=d>الجمعة 6 تشرين الأول 2023 - 18:40</td></tr><tr><td class=b>{"<br><br>".join(s["lines"])}</td></tr><tr><td><a>اطبع</a> <a>ارسل لصديق</a></td></tr><tr><td>عدد مرات القراءة: 455</td></tr></table></td></tr></table></td></tr><tr><td align=center>جميع الحقوق محفوظة لجريدة الشاطئ 2008</td></tr></table>"""
+    return page(head, body, "dir=rtl"), expect(
+        s,
+        url="https://shati.example/show.asp?id=455",
+        author=None,
+        published_at="2023-10-06T18:40",
+        must_not=[*RELATED, "اطبع", "القراءة"],
+    )
+
+
+@shape
+def boxes_by_their_label() -> tuple[str, dict[str, Any]]:
+    """Boxes whose classes say nothing: a card with an excerpt, a part of the page that its markup
+    calls a region, promotions and a signature at the end."""
+    s = STORIES["dates"]
+    lines = s["lines"]
+    head = f'<title>واحات : {s["title"]}</title><meta property="og:title" content="واحات : {s["title"]}"><meta property="article:published_time" content="2023-09-20T11:00:00+03:00">'
+    region = '<section role="region" aria-labelledby="r"><strong id="r">يستحق الانتباه</strong><a href="#e">تخطى يستحق الانتباه وواصل القراءة</a><div><a href="/p">حكايات الواحات</a><p>بودكاست يروي ما لا تقوله الخرائط عن مدن الصحراء وأهلها</p><p>الحلقات</p></div><p id="e">يستحق الانتباه نهاية</p></section>'
+    body = f"""<div>{menu()}</div><div class="q"><h2 class="q1">{s["title"]}</h2><span>20/9/2023</span><div class="q2">{p(lines[:2])}
+<div class="z1"><div class="z2">اقرأ أيضا</div><div class="z3"><a href="/1"><img src="1.jpg"></a><div><a href="/1">{RELATED[2]}</a></div><div>حافظ المعدن على مكاسبه مع ترقب المتعاملين قرار الفائدة في اجتماع نهاية الشهر.</div></div></div>
+{p(lines[2:4])}{region}{p(lines[4:])}
+<p>لمتابعة آخر الأخبار انضموا إلى قناة واحات على واتساب <a href="#">من هنا</a></p><p>المصدر: واحات + مواقع محلية</p><p>ك.ش / ن.ع</p></div></div>"""
+    return page(head, body), expect(
+        s,
+        url="https://wahat.example/30",
+        author=None,
+        published_at="2023-09-20T11:00:00+03:00",
+        must_not=[
+            *RELATED,
+            "حافظ المعدن",
+            "بودكاست",
+            "يستحق",
+            "الحلقات",
+            "واتساب",
+            "المصدر",
+            "ك.ش",
+        ],
+    )
+
+
+@shape
+def turkish_newsroom() -> tuple[str, dict[str, Any]]:
+    s = STORIES["turkish"]
+    others = ["Harran'da buğday hasadı erken başladı", "Balıklıgöl çevresi trafiğe kapatıldı"]
+    lines = s["lines"]
+    head = f'<title>{s["title"]} - Fırat Postası</title><meta property="og:site_name" content="Fırat Postası"><meta property="og:title" content="{s["title"]}"><meta property="article:published_time" content="2023-11-08T10:15:00+03:00"><meta name="author" content="{s["author"]}">'
+    body = f"""<header>{menu(items=["Gündem", "Ekonomi", "Spor"])}</header><article><h1>{s["title"]}</h1><div class="m"><span>Giriş Tarihi: 8.11.2023 10:15</span><span>Son Güncelleme: 8.11.2023 11:00</span></div><div class="t">{p(lines[:2])}<p><strong>İLGİLİ HABER: </strong><a href="/1">{others[0]}</a></p>{p(lines[2:])}<p>Kaynak: AA</p><p>Haberlerimizi <a>Google News</a>'ten takip edin</p></div><div class="e">Etiketler: <a>Urfa</a> <a>bakır</a></div><h3>Bunlar da ilginizi çekebilir</h3>{cards(others)}<div>Yorumlar</div></article>"""
+    return page(head, body, 'lang="tr"'), expect(
+        s,
+        url="https://firat.example/bakircilar",
+        published_at="2023-11-08T10:15:00+03:00",
+        must_not=[*others, "Etiketler", "Kaynak", "takip edin", "Yorumlar", "Giriş"],
+    )
+
+
+@shape
 def home_page() -> tuple[str, dict[str, Any]]:
     blurbs = [STORIES[name] for name in ("library", "dates", "bridge", "museum", "kayak")]
     teasers = "".join(
