@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 UV := $(shell command -v uv 2>/dev/null)
 SAMPLES_DB := sqlite:///data/samples.db
 
-.PHONY: run test lint bench evaluate lock clean
+.PHONY: run demo test nightly faults audit lint bench evaluate lock clean
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -23,6 +23,8 @@ else
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 endif
+	@# Where Python may not keep compiled modules, each start would compile a thousand of them anew.
+	@$(BIN)/python -m compileall -q -q -j 0 $(VENV)/lib crawler pipelines migrations tests || true
 	@touch $(READY)
 
 run: $(READY)  ## replay the sample documents and show what came of them
@@ -31,7 +33,23 @@ run: $(READY)  ## replay the sample documents and show what came of them
 		"SELECT a.title, a.published_iso AS published, a.agency, s.key AS source FROM articles a JOIN sources s ON s.id = a.source_id ORDER BY a.published_at"
 
 test: $(READY) lint  ## all checks and tests; PostgreSQL's are skipped where there is none
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --durations 15
+
+nightly: $(READY)  ## 200 kills of each kind, and ten minutes of fuzzing for each target
+	WARRAQ_KILLS=200 $(BIN)/python -m pytest tests/test_kill.py tests/test_crawl_kill.py tests/test_schedule_kill.py
+	$(BIN)/python -m tests.fuzz --seconds 600
+
+FIGURES := $(VENV)/faults.jsonl
+faults: $(READY)  ## break everything, and write what was seen into docs/faults.md
+	rm -f $(FIGURES)
+	WARRAQ_FAULTS=$(FIGURES) $(BIN)/python -m pytest tests/test_faults_replay.py tests/test_faults_service.py tests/test_kill.py tests/test_crawl_kill.py tests/test_schedule_kill.py
+	$(BIN)/python -m tests.fault_table $(FIGURES)
+
+audit:  ## known weaknesses of the locked packages (needs uv and the network)
+	uv tool run pip-audit --strict --requirement requirements.lock --disable-pip
+
+demo: $(READY)  ## two newsrooms on loopback, crawled twice, and what SQL then answers
+	$(BIN)/python -m tests.site.demo --db sqlite:///data/demo.db
 
 lint: $(READY)
 	$(BIN)/ruff format --check --quiet .
@@ -39,8 +57,8 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/python -m tests.check_migrations
 
-bench: $(READY)  ## speed and memory beside bare trafilatura, in one run
-	$(BIN)/python -m tests.benchmarks.replay
+bench: $(READY)  ## speed and memory beside others, in one run; PAGES=folder for your own pages
+	$(BIN)/python -m tests.benchmarks $(if $(PAGES),--pages $(PAGES))
 
 $(PEERS)/.ready: requirements-evaluate.lock
 ifdef UV
@@ -50,6 +68,7 @@ else
 	$(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/python -m pip install --quiet --require-hashes -r requirements-evaluate.lock
 endif
+	@$(PEERS)/bin/python -m compileall -q -q -j 0 $(PEERS)/lib || true
 	@touch $(PEERS)/.ready
 
 evaluate: $(READY) $(PEERS)/.ready  ## quality beside other extractors; GOLD=folder/file.jsonl for your pages
