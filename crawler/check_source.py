@@ -6,11 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urljoin
 
-from pebble import ProcessPool
-
 from crawler.announced import read_front, read_robots, recent_first
 from crawler.archive import Fetched, crawled_page
 from crawler.discovery import Discovered, Document, addresses_of
+from crawler.pool import Pool
 from crawler.visit import Fetch, Visit
 from crawler.work import Limits, Result, result_of
 from pipelines.db.addresses import Found, Kind
@@ -53,7 +52,7 @@ class Checked:
         return {"source": self.source.key, "works": not self.broken, "parts": parts}
 
 
-async def check_source(fetch: Fetch, source: Source, pool: ProcessPool, limits: Limits) -> Checked:
+async def check_source(fetch: Fetch, source: Source, pool: Pool, limits: Limits) -> Checked:
     """Looks at everything that a crawl of the source stands on, and at one article."""
     done = Checked(source)
     found: list[Found] = []
@@ -102,7 +101,7 @@ async def look_at_robots(fetch: Fetch, homepage: str) -> tuple[Part, tuple[str, 
 
 
 async def look_at(
-    fetch: Fetch, url: str, kind: Kind, source: Source, pool: ProcessPool, limits: Limits
+    fetch: Fetch, url: str, kind: Kind, source: Source, pool: Pool, limits: Limits
 ) -> tuple[Part, list[Found]]:
     """A feed, sitemap or listing, and the pages in it; of an index, those of its newest sitemap."""
     visit = await fetch(url)
@@ -137,7 +136,7 @@ async def look_at(
 
 
 async def look_at_article(
-    fetch: Fetch, found: Found, source: Source, pool: ProcessPool, limits: Limits
+    fetch: Fetch, found: Found, source: Source, pool: Pool, limits: Limits
 ) -> tuple[Part, RawPage | None]:
     """An article, read as a crawl would read it."""
     visit = await fetch(found.url)
@@ -198,7 +197,7 @@ async def _read(
     kind: Kind,
     depth: int,
     source: Source,
-    pool: ProcessPool,
+    pool: Pool,
     limits: Limits,
 ) -> Discovered:
     document = Document(kind, visit.url, root, depth, visit.body, visit.content_type)

@@ -23,10 +23,10 @@ from importlib.metadata import version
 from typing import Any
 
 import zstandard
-from pebble import ProcessPool
 from sqlalchemy import Engine
 
 from crawler.parquet_parts import parts_of, remove_part, write_part
+from crawler.pool import Pool
 from crawler.readers import Found, Listed, ReadOptions, find, read_file
 from crawler.replay import (
     EXTRACTED,
@@ -445,11 +445,11 @@ def _packed(rows: list[Row]) -> bytes:
 
 
 #: The worker's own process for pages, and the job that it was started for.
-_held: tuple[Job, ProcessPool] | None = None
+_held: tuple[Job, Pool] | None = None
 _open = ExitStack()
 
 
-def _pool(job: Job) -> ProcessPool:
+def _pool(job: Job) -> Pool:
     """The process that this worker works on pages in: one that a page kills is replaced, and the
     page is named. It stays for all shards alike."""
     global _held

@@ -213,7 +213,6 @@ class Crawl:
         self._pool = opened.enter_context(
             workers(self.sources, self.wishes.limits, self.engine.dialect.name)
         )
-        self._pool.schedule(bool)  # the first task starts the processes: here, not on the loop
 
     async def close(self, status: str) -> None:
         """Writes what is left and notes the run's end: done, interrupted or failed."""

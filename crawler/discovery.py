@@ -11,9 +11,8 @@ from io import BytesIO
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from pebble import ProcessPool
-
 from crawler.announced import read_front, read_robots, recent_first
+from crawler.pool import Pool
 from crawler.work import Limits, StoppedError, run
 from pipelines.db.addresses import Found, Kind
 from pipelines.document import Reason, Stated
@@ -63,7 +62,7 @@ class Discovered:
 
 
 async def addresses_of(
-    pool: ProcessPool, document: Document, source: Source, limits: Limits
+    pool: Pool, document: Document, source: Source, limits: Limits
 ) -> Discovered:
     """The addresses in a document, read in a worker process; `trouble` if reading it failed."""
     try:

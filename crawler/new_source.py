@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
-from pebble import ProcessPool
-
 from crawler.announced import (
     COMMON_FEEDS,
     COMMON_SITEMAPS,
@@ -23,6 +21,7 @@ from crawler.announced import (
     read_robots,
 )
 from crawler.check_source import Part, as_page, counted, look_at, newest, told
+from crawler.pool import Pool
 from crawler.visit import Fetch
 from crawler.work import Limits, result_of
 from pipelines.arabic import has_arabic
@@ -139,7 +138,7 @@ def key_of(homepage: str) -> str:
 
 
 async def draft_source(
-    fetch: Fetch, homepage: str, key: str | None, pool: ProcessPool, limits: Limits
+    fetch: Fetch, homepage: str, key: str | None, pool: Pool, limits: Limits
 ) -> Draft:
     """Looks around a site. Raises SiteError if its front page can't be fetched."""
     visit = await fetch(homepage)
@@ -188,7 +187,7 @@ async def draft_source(
     return draft
 
 
-async def _read_one(draft: Draft, fetch: Fetch, pool: ProcessPool, limits: Limits) -> None:
+async def _read_one(draft: Draft, fetch: Fetch, pool: Pool, limits: Limits) -> None:
     if not draft.pages:
         return
     pattern = draft.articles

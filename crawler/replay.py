@@ -8,9 +8,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pebble import ProcessPool
 from sqlalchemy import Engine
 
+from crawler.pool import Pool
 from crawler.work import Limits, Page, Result, results, workers
 from pipelines.arabic import match_key
 from pipelines.db.engine import read, usable
@@ -253,7 +253,7 @@ class LearnedLines:
     def apply(
         self,
         pairs: list[tuple[Page, Result]],
-        pool: ProcessPool,
+        pool: Pool,
         limits: Limits,
         with_bytes: WithBytes = lambda pages: pages,
     ) -> list[tuple[Page, Result]]:

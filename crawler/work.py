@@ -1,38 +1,24 @@
 """Pages -> results, in worker processes: a page that hangs, eats memory or kills its process
 costs one page and a bounded time, never the run. A worker loads this module: it takes in what
 `process` needs, neither Scrapy nor SQLAlchemy, which cost each of them a second.
-
-pebble's pool was picked over the standard one, which neither stops a task that holds the
-interpreter nor survives a worker's crash.
 """
 
 import asyncio
 import os
-import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import TimeoutError as FutureTimeoutError
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import SimpleNamespace
-from typing import Any, TypeVar, cast
-
-import pebble.pool.process
-from pebble import ProcessExpired, ProcessPool
+from typing import Any, TypeVar
 
 from crawler.forking import worker_context
+from crawler.pool import DiedError, Pool, TimeUpError
 from pipelines.document import Article, Learned, RawPage, Reason, Rejected, Unreadable
 from pipelines.source import Source, Sources, find_source
 
-# pebble reckons by the wall clock: one that is set forward would end pages that are well, one that
-# is set back would let a page hang.
-_clock: Any = SimpleNamespace(time=time.monotonic, sleep=time.sleep)
-pebble.pool.process.time = _clock  # type: ignore[attr-defined]
-
 _T = TypeVar("_T")
-_Future = Any  # pebble names its future, but not what it brings
 Result = Article | Rejected | Unreadable
 Page = RawPage | Unreadable
 #: What is known of a page's source when the page is sent to a worker.
@@ -66,40 +52,20 @@ _TASKS = 2_000
 @contextmanager
 def workers(
     sources: Mapping[str, Source], limits: Limits, database: str | None = None
-) -> Iterator[ProcessPool]:
+) -> Iterator[Pool]:
     """Worker processes that know the sources, for `results`. Ends them, with what they do.
 
     `database`, sqlite or postgresql, is where their articles will be stored: then they prepare
     that as well.
     """
-    pool = ProcessPool(
-        max_workers=limits.processes,
-        max_tasks=_TASKS,
-        context=worker_context(),
-        initializer=_start_worker,
-        initargs=[Sources(sources), limits.memory, limits.nice, database],
-    )
-    _keep_going(pool)
-    try:
+    with Pool(
+        limits.processes,
+        worker_context(),
+        _start_worker,
+        [Sources(sources), limits.memory, limits.nice, database],
+        _TASKS,
+    ) as pool:
         yield pool
-    finally:
-        pool.stop()  # type: ignore[no-untyped-call]
-        pool.join()
-
-
-def _keep_going(pool: ProcessPool) -> None:
-    """pebble gives up the whole pool if a worker is killed while none is at work; here another
-    one takes its place."""
-    manager = pool._pool_manager
-    find = manager.find_expired_task
-
-    def find_or_none(worker: int) -> Any:
-        try:
-            return find(worker)
-        except BrokenProcessPool as error:
-            raise LookupError(str(error)) from error
-
-    manager.find_expired_task = find_or_none  # type: ignore[method-assign,assignment]
 
 
 def results(
@@ -107,7 +73,7 @@ def results(
     sources: Mapping[str, Source],
     limits: Limits,
     learned: LearnedOf = lambda _: None,
-    pool: ProcessPool | None = None,
+    pool: Pool | None = None,
 ) -> Iterator[tuple[Page, Result]]:
     """Each page with its result, in the order of the pages. Reads only a few pages ahead.
 
@@ -118,7 +84,7 @@ def results(
         with workers(sources, limits) as own:
             yield from results(pages, sources, limits, learned, own)
         return
-    waiting: deque[tuple[list[Page], list[_Task], _Future | None]] = deque()
+    waiting: deque[tuple[list[Page], list[_Task], _Answer | None]] = deque()
     for chunk in _chunks(pages):
         tasks = [(page, learned(page)) for page in chunk if isinstance(page, RawPage)]
         waiting.append((chunk, tasks, _schedule(pool, tasks, limits)))
@@ -128,9 +94,7 @@ def results(
         yield from _finished(pool, *waiting.popleft(), limits)
 
 
-async def result_of(
-    pool: ProcessPool, page: RawPage, learned: Learned | None, limits: Limits
-) -> Result:
+async def result_of(pool: Pool, page: RawPage, learned: Learned | None, limits: Limits) -> Result:
     """One page's result, for a caller that has other things to do meanwhile."""
     try:
         (result,) = await run(pool, limits, _work, [(page, learned)])
@@ -147,27 +111,25 @@ class StoppedError(Exception):
         self.reason = reason
 
 
-async def run(pool: ProcessPool, limits: Limits, work: Callable[..., _T], *args: Any) -> _T:
+async def run(pool: Pool, limits: Limits, work: Callable[..., _T], *args: Any) -> _T:
     """`work(*args)` in a worker process. Raises StoppedError."""
-    with _named_stop(limits):
-        future = pool.schedule(work, args=args, timeout=limits.seconds)
-        return cast(_T, await asyncio.wrap_future(future))
+    with _named_stop():
+        return await asyncio.wrap_future(pool.submit(limits.seconds, work, *args))
 
 
 @contextmanager
-def _named_stop(limits: Limits) -> Iterator[None]:
-    """What pebble raises of a future as StoppedError."""
+def _named_stop() -> Iterator[None]:
+    """What a pool raises of a worker's end as StoppedError."""
     try:
         yield
-    except FutureTimeoutError:
-        detail = f"stopped after {limits.seconds:g} s"
-        raise StoppedError(Reason.TIMEOUT, detail) from None
-    except ProcessExpired as error:
-        detail = f"the worker process died (code {error.exitcode})"
-        raise StoppedError(Reason.CRASHED, detail) from None
+    except TimeUpError as error:
+        raise StoppedError(Reason.TIMEOUT, str(error)) from None
+    except DiedError as error:
+        raise StoppedError(Reason.CRASHED, str(error)) from None
 
 
 _Task = tuple[RawPage, Learned | None]
+_Answer = Future[list[Article | Rejected]]
 
 
 def _chunks(pages: Iterable[Page]) -> Iterator[list[Page]]:
@@ -183,15 +145,15 @@ def _chunks(pages: Iterable[Page]) -> Iterator[list[Page]]:
         yield chunk
 
 
-def _schedule(pool: ProcessPool, tasks: list[_Task], limits: Limits) -> _Future | None:
-    return pool.schedule(_work, args=[tasks], timeout=limits.seconds) if tasks else None
+def _schedule(pool: Pool, tasks: list[_Task], limits: Limits) -> _Answer | None:
+    return pool.submit(limits.seconds, _work, tasks) if tasks else None
 
 
 def _finished(
-    pool: ProcessPool,
+    pool: Pool,
     chunk: list[Page],
     tasks: list[_Task],
-    future: _Future | None,
+    future: _Answer | None,
     limits: Limits,
 ) -> Iterator[tuple[Page, Result]]:
     done = iter(_outcomes(pool, tasks, future, limits))
@@ -200,12 +162,12 @@ def _finished(
 
 
 def _outcomes(
-    pool: ProcessPool, tasks: list[_Task], future: _Future | None, limits: Limits
+    pool: Pool, tasks: list[_Task], future: _Answer | None, limits: Limits
 ) -> list[Result]:
     if future is None:
         return []
     try:
-        with _named_stop(limits):
+        with _named_stop():
             return list(future.result())
     except StoppedError as error:
         if len(tasks) == 1:
