@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from crawler.forking import worker_context
+from crawler.forking import collect_rarely, worker_context
 from crawler.pool import DiedError, Pool, TimeUpError
 from pipelines.document import Article, Learned, RawPage, Reason, Rejected, Unreadable
 from pipelines.source import Source, Sources, find_source
@@ -191,6 +191,7 @@ def _start_worker(
 ) -> None:
     global _sources, _database
     _sources, _database = sources, database
+    collect_rarely()
     if nice and hasattr(os, "nice"):
         os.nice(nice)
     try:

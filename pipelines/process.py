@@ -25,7 +25,7 @@ from pipelines.stages.article import require_article
 from pipelines.stages.choose_date import ChosenDates, DateCandidate, choose_dates
 from pipelines.stages.date_lines import read_dateline_date
 from pipelines.stages.decode import decode
-from pipelines.stages.extract import Extracted, extract, parse
+from pipelines.stages.extract import Extracted, extract
 from pipelines.stages.fingerprint import content_hash, raw_hash
 from pipelines.stages.furniture import Cleaned, remove_furniture
 from pipelines.stages.language import detect_language
@@ -64,7 +64,8 @@ def _process(raw: RawPage, source: Source | None, learned: Learned | None) -> Ar
     if learned and selectors is not None and selectors != Selectors():
         learned = replace(learned, templates=(), sample=None)  # a person has said where things are
     templates = learned.templates if learned else ()
-    page = extract(decoded.text, raw.media_type, raw.url, selectors, templates)
+    teaches = learned is not None and learned.sample is not None
+    page = extract(decoded.text, raw.media_type, raw.url, selectors, templates, keep_tree=teaches)
     cleaned = plain = remove_furniture(page.blocks, boxed=page.boxed)
     head = plain_head = _settle(plain, page, raw)
     if (
@@ -174,8 +175,8 @@ def _outline(
     if hashed > learned.sample.get(month, _NO_END):
         return None
     if page.by_template:
-        page = extract(text, raw.media_type, raw.url)
-    return outline(parse(text), [block for block in page.blocks if block.text not in page.boxed])
+        page = extract(text, raw.media_type, raw.url, keep_tree=True)
+    return outline(page.tree, [block for block in page.blocks if block.text not in page.boxed])
 
 
 def _kept(blocks: Sequence[Block], cleaned: Cleaned) -> list[Line]:

@@ -9,6 +9,7 @@ from typing import ParamSpec
 
 import typer
 
+from crawler.forking import collect_rarely
 from pipelines.errors import UsageError, UserError
 
 P = ParamSpec("P")
@@ -19,6 +20,7 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        collect_rarely()
         try:
             command(*args, **kwargs)
             sys.stdout.flush()

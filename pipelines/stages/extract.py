@@ -4,6 +4,7 @@ HTML goes through trafilatura; plain text is split at line breaks. Both leave as
 so that every later stage exists once.
 """
 
+import copy
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -88,6 +89,8 @@ class Extracted:
     selected: Selected = NOTHING_SELECTED
     #: Whether a template found them.
     by_template: bool = False
+    #: The page's tree as it was parsed, if it was asked for.
+    tree: Any = None
 
 
 def extract(
@@ -96,8 +99,10 @@ def extract(
     url: str | None,
     selectors: Selectors | None = None,
     templates: Sequence[Template] = (),
+    *,
+    keep_tree: bool = False,
 ) -> Extracted:
-    """Blocks of a page's text, `selectors` being the source's.
+    """Blocks of a page's text, `selectors` being the source's; its tree as well if `keep_tree`.
 
     The first template that fits an HTML page spares it the full extraction; where selectors say
     where things are, none is asked. Raises Reject: too_deep, no_text or not_an_article.
@@ -106,7 +111,7 @@ def extract(
         return Extracted(tuple(_plain_blocks(text)), NOTHING_STATED, is_html=False)
     if selectors is not None and selectors != Selectors():
         templates = ()
-    return _extract_html(text, url, selectors, templates)
+    return _extract_html(text, url, selectors, templates, keep_tree=keep_tree)
 
 
 def is_prose(text: str) -> bool:
@@ -140,7 +145,12 @@ def _plain_kind(lines: list[str], number: int) -> BlockKind:
 
 
 def _extract_html(
-    text: str, url: str | None, selectors: Selectors | None, templates: Sequence[Template]
+    text: str,
+    url: str | None,
+    selectors: Selectors | None,
+    templates: Sequence[Template],
+    *,
+    keep_tree: bool,
 ) -> Extracted:
     tree = parse(text)
     structured = read_structured(tree, url)
@@ -148,6 +158,7 @@ def _extract_html(
     for template in templates if selectors in (None, Selectors()) else ():
         if (read := _by_template(tree, structured, template)) is not None:
             return read
+    kept = copy.deepcopy(tree) if keep_tree else None  # what follows changes it
     _drop_code(tree)
     selected = select(tree, selectors)
     links = _link_texts(tree)
@@ -186,6 +197,7 @@ def _extract_html(
         marked_listing=_is_marked_listing(tree),
         boxed=boxed_lines(tree, blocks, items),
         selected=selected,
+        tree=kept,
     )
 
 

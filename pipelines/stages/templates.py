@@ -9,10 +9,12 @@ and what does not fit goes the long way. All of it is a function of pages alone.
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
 from typing import Any
+
+from lxml import etree
 
 from pipelines.arabic import clean_line, match_key
 from pipelines.document import Block, BlockKind, Container, Outline, Template
@@ -81,7 +83,8 @@ def outline(tree: Any, blocks: Sequence[Block]) -> Outline | None:
     if body is None or not least:
         return None
     held: dict[Any, set[str]] = {}
-    for line in _lines(body):
+    whole = list(_lines(body))
+    for line in whole:
         if (key := match_key(line.text)) in wanted:
             for element in (line.element, *line.element.iterancestors()):
                 held.setdefault(element, set()).add(key)
@@ -101,11 +104,26 @@ def outline(tree: Any, blocks: Sequence[Block]) -> Outline | None:
     levels = []
     left: dict[str, None] = {}
     for element in named[:_LEVELS]:
-        lines = list(_lines(element))
+        lines = list(_within(element, whole, body))
         levels.append((_name(element), _paths(lines, wanted)))
         short = (match_key(line.text) for line in lines if len(line.text) <= _LONG_LINE)
         left.update((key, None) for key in short if key not in wanted)
     return Outline(tuple(levels), frozenset(islice(left, _MOST_LEFT)))
+
+
+def _within(element: Any, lines: Sequence[_Line], body: Any) -> Iterator[_Line]:
+    """What `_lines` has of an element, taken from the lines of its page's body."""
+    above = (element, *element.iterancestors())
+    if element.tag == "tr" or body not in above or len(lines) >= _MOST_LINES:
+        # A row is one line of its table; not all lines are there.
+        yield from _lines(element)
+        return
+    names = [_name_of(e.tag, e.get("class")) for e in above[: above.index(body)]]
+    start = sum(len(name) + 1 for name in names)
+    inside = frozenset(element.iter(etree.Element))
+    for line in lines:
+        if line.element in inside:
+            yield replace(line, path=line.path[start:])
 
 
 def _paths(lines: Iterable[_Line], wanted: Collection[str]) -> dict[str, tuple[int, int]]:
