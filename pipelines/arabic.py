@@ -77,6 +77,11 @@ _HELD, _ALEF_MAKSURA = "\ue000", "\u0649"
 #: One sound, three ways to write it: مسؤول and مسئول, جاؤوا and جاءوا.
 _HAMZA_BEFORE_WAW = re.compile("[ؤئء]و")
 _ACCENTED = re.compile("[\u00c0-\u024f\u0300-\u036f\u1e00-\u1eff]")
+#: What `search_key` folds and `match_key` does not, as it may be printed.
+_SEARCHED_OTHERWISE = re.compile(
+    f"[ئء][{re.escape(''.join(map(chr, _DROP)))}]*و|[\u00c0-\u024f\u0300-\u036f\u0653-\u0655]"
+    "|[\u0675-\u0678\u1e00-\u1fff\u2100-\U0010ffff]"
+)
 _ACCENTS = dict.fromkeys(range(0x0300, 0x0370)) | {
     ord(a): b for a, b in zip("ıøłđØŁĐ", "ioldOLD", strict=True)
 }
@@ -133,6 +138,12 @@ def search_key(text: str) -> str:
             "NFKC", unicodedata.normalize("NFKD", text).translate(_ACCENTS)
         )
     return _folded(text)
+
+
+def search_line_key(line: str) -> str:
+    """`search_key` of a text's line, whose `match_key` was asked for before: most lines have
+    nothing in which the two differ."""
+    return search_key(line) if _SEARCHED_OTHERWISE.search(line) else match_key(line)
 
 
 def unmarked(text: str) -> str:

@@ -1,10 +1,9 @@
 """The words of an article as the search index takes them, on either database."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
-from pipelines.arabic import search_key
+from pipelines.arabic import search_line_key
 from pipelines.search_query import MAX_WORD
 
 #: Words of an article that are indexed, and their bytes: PostgreSQL numbers no more places and
@@ -50,17 +49,11 @@ def indexed_words(
 
 
 def _keys(text: str) -> list[str]:
-    """`search_key` as words. It is made of its words' keys, and texts repeat words: those are
-    remembered."""
+    """`search_key` as words."""
     keys: list[str] = []
-    for word in text.replace("\n", " ").split(" "):
-        keys += _known_word(word) if len(word) <= MAX_WORD else search_key(word).split()
+    for line in text.split("\n"):
+        keys += search_line_key(line).split()
     return keys
-
-
-@lru_cache(maxsize=1 << 15)
-def _known_word(word: str) -> list[str]:
-    return search_key(word).split()
 
 
 def vector(indexed: Indexed) -> str:

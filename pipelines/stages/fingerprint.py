@@ -46,8 +46,8 @@ _SEED = 1
 _SALT = f"warraq {KEY_VERSION}.{ALGORITHM_VERSION}".encode()[:16]
 
 _DIGIT = re.compile(r"\d")
-#: So many letters are no word and not worth remembering.
-_LONG_WORD = re.compile(r"[^ \n]{41}")
+#: A longer run of letters is no word and not worth remembering.
+_LONG_WORD = 40
 
 
 class CopyKind(StrEnum):
@@ -144,13 +144,10 @@ def fingerprint(text: str) -> Fingerprint:
     Its hashes are the same on every machine and in every run of one ALGORITHM_VERSION. Of very
     long texts the first 10,000 words count. A text of fewer than five words is one shingle.
     """
-    # A key is made of its words' keys, and texts repeat words: their hashes are remembered.
-    printed = text.replace("\n", " ").split(" ")
-    if _LONG_WORD.search(text):
-        words = [(_hashed_word if _LONG_WORD.match(w) else _known_word)(w) for w in printed]
-    else:
-        words = list(map(_known_word, printed))
-    packed = b"".join([hashes for hashes, _ in words])
+    # The stages have asked for the keys of its lines; texts repeat words, whose hashes are kept.
+    keys = " ".join(map(match_key, text.split("\n"))).split()
+    words = [(_known_word if len(key) <= _LONG_WORD else _hashed_word)(key) for key in keys]
+    packed = b"".join([hashed for hashed, _ in words])
     if not packed:
         return Fingerprint(array("Q"), array("Q"), array("Q"), None)
     whole = _signed(_hash(packed))
@@ -183,11 +180,10 @@ _FACTORS = [_hash(b"factor %d" % n) >> 4 | 1 for n in range(WORDS)]
 _MASK = _hash(b"figure").to_bytes(_LANE, "little")
 
 
-def _hashed_word(word: str) -> tuple[bytes, bytes]:
-    """Hashes of the words that a printed word has in its match key, and which are figures."""
-    keys = match_key(word).split()
-    hashes = b"".join(_hash(key.encode()).to_bytes(_LANE, "little") for key in keys)
-    return hashes, b"".join(_FIGURE if _DIGIT.search(key) else _WORD for key in keys)
+def _hashed_word(key: str) -> tuple[bytes, bytes]:
+    """The hash of a word of a match key, and whether it is a figure."""
+    mark = _FIGURE if _DIGIT.search(key) else _WORD
+    return _hash(key.encode()).to_bytes(_LANE, "little"), mark
 
 
 _known_word = lru_cache(maxsize=1 << 16)(_hashed_word)
