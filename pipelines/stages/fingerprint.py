@@ -169,9 +169,15 @@ _LANE = 16
 _WORD, _FIGURE = b"\0", b"\1"
 
 
+_ROOM = bytes(8)
+
+
+def _digest(value: bytes) -> bytes:
+    return hashlib.blake2b(value, digest_size=8, person=_SALT).digest()
+
+
 def _hash(value: bytes) -> int:
-    digest = hashlib.blake2b(value, digest_size=8, person=_SALT).digest()
-    return int.from_bytes(digest, "little")
+    return int.from_bytes(_digest(value), "little")
 
 
 #: Odd, so that a hash times one is as evenly spread as the hash, and below 2**60, so that the sum
@@ -182,8 +188,8 @@ _MASK = _hash(b"figure").to_bytes(_LANE, "little")
 
 def _hashed_word(key: str) -> tuple[bytes, bytes]:
     """The hash of a word of a match key, and whether it is a figure."""
-    mark = _FIGURE if _DIGIT.search(key) else _WORD
-    return _hash(key.encode()).to_bytes(_LANE, "little"), mark
+    mark = _FIGURE if not key.isalpha() and _DIGIT.search(key) else _WORD
+    return _digest(key.encode()) + _ROOM, mark
 
 
 _known_word = lru_cache(maxsize=1 << 16)(_hashed_word)
