@@ -61,9 +61,13 @@ class Manifest:
     lines: dict[str, tuple[str, int]]
 
     def missing(self) -> Iterator[tuple[str, int]]:
-        """Path and line of every listed file that is not there."""
+        """Path and line of every listed file that is not there. Raises ManifestError."""
         for real, (listed, line) in self.lines.items():
-            if not (remote.is_there(real) if remote.is_url(real) else os.path.lexists(real)):
+            try:
+                there = remote.is_there(real) if remote.is_url(real) else os.path.lexists(real)
+            except UsageError as error:
+                raise ManifestError(self.path, line, f"path: {error}") from None
+            if not there:
                 yield listed, line
 
 

@@ -129,7 +129,9 @@ def system_of(url: str) -> tuple[Any, str]:
         ) from error
     try:
         system, path = fsspec.url_to_fs(url)
-    except (ImportError, ValueError) as error:
+    except OSError:
+        raise
+    except Exception as error:  # no such system, or not with such a URL
         raise UsageError(f"{url}: {error}") from error
     return system, path
 
