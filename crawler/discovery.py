@@ -246,7 +246,12 @@ def _read_listing(document: Document, source: Source) -> Iterator[Found]:
 
     def absolute(link: str) -> str | None:
         joined = _absolute(link, base)
-        return safe_url_string(joined, response.encoding) if joined else None
+        if joined is None:
+            return None
+        try:
+            return safe_url_string(joined, response.encoding)
+        except UnicodeEncodeError:  # a letter in its query that the page's encoding lacks
+            return safe_url_string(joined)
 
     for link in response.xpath("//a/@href").getall():
         url = absolute(link)
