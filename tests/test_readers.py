@@ -597,6 +597,15 @@ def test_a_listed_file_that_is_not_there_is_missing(tmp_path: Path) -> None:
     assert isinstance(there, RawPage)
 
 
+def test_a_listed_url_that_can_not_be_asked_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("x")
+    (tmp_path / "manifest.csv").write_text("path\nhttps://127.0.0.1:9/a::b\na.txt\n")
+    missing, there = all_of(tmp_path)
+    assert isinstance(missing, Unreadable) and missing.reason is Reason.MISSING
+    assert "line 2" in missing.detail and "can't be reached" in missing.detail
+    assert isinstance(there, RawPage)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "line", "word"),
     [
@@ -609,6 +618,7 @@ def test_a_listed_file_that_is_not_there_is_missing(tmp_path: Path) -> None:
         ("manifest.csv", "path,fetched_at\na.txt,31/05/2024\n", 2, "fetched_at"),
         ("manifest.csv", "path,published_at\na.txt,soon\n", 2, "published_at"),
         ("manifest.csv", "path,url\na.txt,www.n.example\n", 2, "url"),
+        ("manifest.csv", "path,url\na.txt-https://n.example/a\n", 2, "a.txt-https"),
         ("manifest.csv", "path,charset\na.txt,arabic-2\n", 2, "charset"),
         ("manifest.csv", "path,source\n,s\n", 2, "path"),
         ("manifest.csv", "path,source\na.txt,s,t\n", 2, "3 cells"),

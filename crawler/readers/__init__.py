@@ -80,8 +80,8 @@ def _found(
     paths: Sequence[str], options: ReadOptions, manifests: Mapping[str, Manifest]
 ) -> Iterator[tuple[Found | Unreadable, Listed]]:
     for manifest in manifests.values():
-        for missing, line in manifest.missing():
-            detail = f"listed in line {line} of {manifest.path}, but not there: mend the path"
+        for missing, line, why in manifest.missing():
+            detail = f"listed in line {line} of {manifest.path}, but {why}: mend the path"
             yield Unreadable(missing, Reason.MISSING, detail, source=options.source), NOTHING
     for found in expand(paths):
         if isinstance(found, Unreadable):

@@ -60,15 +60,16 @@ class Manifest:
     rows: dict[str, Listed]
     lines: dict[str, tuple[str, int]]
 
-    def missing(self) -> Iterator[tuple[str, int]]:
-        """Path and line of every listed file that is not there. Raises ManifestError."""
+    def missing(self) -> Iterator[tuple[str, int, str]]:
+        """Path and line of every listed file that is not there, and how that is known."""
         for real, (listed, line) in self.lines.items():
             try:
                 there = remote.is_there(real) if remote.is_url(real) else os.path.lexists(real)
-            except UsageError as error:
-                raise ManifestError(self.path, line, f"path: {error}") from None
-            if not there:
-                yield listed, line
+            except OSError as error:
+                yield listed, line, f"it can't be reached: {error.strerror or error}"
+            else:
+                if not there:
+                    yield listed, line, "it is not there"
 
 
 def read_time(value: str) -> datetime:
@@ -136,6 +137,8 @@ def load_manifest(path: str) -> Manifest:
         listed = row.pop("path", "") or row.pop("file", "")
         if not listed or "\x00" in listed:
             raise ManifestError(path, line, "path: names no file")
+        if remote.is_url(listed):
+            _check_url(path, line, listed)
         joined = listed if remote.is_url(listed) else os.path.join(folder, listed)
         real = remote.real_path(joined)
         if real in manifest.lines:
@@ -144,6 +147,15 @@ def load_manifest(path: str) -> Manifest:
         manifest.rows[real] = _listed(path, line, listed, row)
         manifest.lines[real] = (joined, line)
     return manifest
+
+
+def _check_url(path: str, line: int, url: str) -> None:
+    try:
+        remote.system_of(url)
+    except UsageError as error:
+        raise ManifestError(path, line, f"path: {error}") from None
+    except OSError:
+        pass  # its storage can't be reached: told of the file
 
 
 def _csv_rows(path: str, text: str) -> Iterator[tuple[int, dict[str, str]]]:
