@@ -5,6 +5,7 @@ or hostile one costs a bounded time and memory there, and the crawl's event loop
 import re
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from html import unescape
 from io import BytesIO
@@ -248,10 +249,11 @@ def _read_listing(document: Document, source: Source) -> Iterator[Found]:
         joined = _absolute(link, base)
         if joined is None:
             return None
-        try:
-            return safe_url_string(joined, response.encoding)
-        except UnicodeEncodeError:  # a letter in its query that the page's encoding lacks
-            return safe_url_string(joined)
+        # A letter in its query may be one that the page's encoding lacks.
+        for encoding in (response.encoding, "utf-8"):
+            with suppress(ValueError):  # or it is no address at all
+                return safe_url_string(joined, encoding)
+        return None
 
     for link in response.xpath("//a/@href").getall():
         url = absolute(link)
