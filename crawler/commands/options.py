@@ -58,7 +58,10 @@ Workers = Annotated[
     typer.Option("--workers", min=0, metavar="N", help="Worker processes; 0: one a processor."),
 ]
 Timeout = Annotated[
-    float, typer.Option("--timeout", min=0.1, metavar="SECONDS", help="Longest time of a page.")
+    float,
+    typer.Option(
+        "--timeout", min=0.1, max=86_400, metavar="SECONDS", help="Longest time of a page."
+    ),
 ]
 MaxBytes = Annotated[
     int, typer.Option("--max-bytes", min=1, metavar="BYTES", help="Largest size of a page.")
