@@ -139,7 +139,9 @@ def load_manifest(path: str) -> Manifest:
             raise ManifestError(path, line, "path: names no file")
         if remote.is_url(listed):
             _check_url(path, line, listed)
-        joined = listed if remote.is_url(listed) else os.path.join(folder, listed)
+            joined = listed
+        else:
+            joined = os.path.join(folder, listed)
         real = remote.real_path(joined)
         if real in manifest.lines:
             first = manifest.lines[real][1]
